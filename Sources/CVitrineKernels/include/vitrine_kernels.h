@@ -1,1 +1,242 @@
-#pragma once
+// Single-precision kernels on caller-owned memory. Arithmetic only: no allocation, no I/O, no errors.
+//
+// Layout "blocked" (NCHW16c): channels in blocks of 16, `[image][block][row][pixel][16]`, with a zero
+// halo stored around each plane, and zeros in the lanes past the last channel. Because halo and
+// padding lanes are real zeros, convolution needs no boundary code.
+// Layout "plain": row-major, as in `Tensor`.
+//
+// A pass over a network is a flat list of `vk_op`, run by one call without callbacks. All summation
+// orders are fixed: results do not depend on thread count, batch size, or tile shape.
+
+#ifndef VITRINE_KERNELS_H
+#define VITRINE_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define VK_LANES 16
+
+// MARK: Instruction sets
+
+typedef enum { VK_PORTABLE = 0, VK_NEON = 1, VK_AVX2 = 2, VK_AVX512 = 3 } vk_isa;
+
+// The widest instruction set of this machine that was compiled in. `VITRINE_ISA`
+// (portable|neon|avx2|avx512) in the environment lowers it; read once.
+vk_isa vk_detected_isa(void);
+// Whether kernels for `isa` were compiled in and this machine can run them.
+int vk_isa_available(vk_isa isa);
+
+// MARK: Memory views
+
+// A blocked plane stack inside one of the caller's buffers. All distances in floats.
+typedef struct {
+  int32_t buffer;        // index into `vk_run`'s `buffers`; -1: absent
+  int32_t pixel_stride;  // 16, or 16*s to visit every s-th pixel
+  int64_t offset;        // of lane 0 of pixel (0, 0) of block 0 of image 0, inside the halo
+  int64_t image_stride;
+  int64_t block_stride;
+  int64_t row_stride;    // times s to visit every s-th row
+} vk_map;
+
+// A bit mask: one uint16_t per blocked pixel, bit l = lane l. Distances in uint16_t units;
+// always dense `[image][block][row][pixel]`.
+typedef struct {
+  int32_t buffer;  // -1: absent
+  int32_t images;  // images stored; image n of an operation uses mask image n % images
+  int64_t offset;  // in uint16_t from the buffer's start
+  int64_t image_stride, block_stride, row_stride;
+} vk_mask;
+
+// MARK: Elementwise functions
+
+typedef enum {
+  VK_IDENTITY = 0,
+  VK_RELU,
+  VK_CLIP,        // min(max(x, alpha), beta)
+  VK_LEAKY_RELU,  // x > 0 ? x : alpha x
+  VK_SIGMOID,
+  VK_TANH,
+  VK_ELU,          // x > 0 ? x : alpha (e^x - 1)
+  VK_SOFTPLUS,     // log(1 + e^x)
+  VK_HARD_SIGMOID, // clip(alpha x + beta, 0, 1)
+  VK_HARD_SWISH,   // x * clip(x/6 + 1/2, 0, 1)
+} vk_function;
+
+// How a ReLU-like mask changes a cotangent g (METHODS.md).
+typedef enum {
+  VK_BACKWARD_GRADIENT = 0,  // mask ? g : 0
+  VK_BACKWARD_GUIDED,        // mask && g > 0 ? g : 0
+  VK_BACKWARD_DECONVNET,     // g > 0 ? g : 0
+} vk_backward_rule;
+
+// What is done to a result before it is stored, in this order.
+typedef struct {
+  const float *bias;    // 16 floats per output block, or NULL
+  vk_map residual;      // added, pixel for pixel (buffer -1: none); may be the output itself
+  vk_mask read_mask;    // then masked by `rule` (buffer -1: none)
+  vk_mask write_mask;   // then bit = value > 0 (for VK_CLIP: alpha < value < beta) is written, before `function`
+  vk_function function; // then applied; only VK_IDENTITY, VK_RELU, VK_CLIP, VK_LEAKY_RELU here
+  vk_backward_rule rule;
+  float alpha, beta;
+} vk_epilogue;
+
+// MARK: Operations
+
+// A group of one or two consecutive output blocks with its own list of taps.
+//   out[p][o] = sum over taps t, lanes i < tap_lanes of in[taps[t] + p + i*lane_stride] * weights[(t*tap_lanes + i)*width + o]
+// with width = 16*blocks. Summed in tap order, each lane in order.
+typedef struct {
+  const int32_t *taps;   // offsets in floats from the input pixel; taps may name any block
+  const float *weights;  // 64-byte aligned
+  int32_t tap_count;
+  int32_t block;         // first output block
+  int32_t blocks;        // 1 or 2
+} vk_group;
+
+// Convolution, its input gradient, and matrix products, over blocked input.
+// Input pixel of output (y, x): input.offset + y*input.row_stride + x*input.pixel_stride.
+// `tap_lanes` 16: blocked input, lanes contiguous. `tap_lanes` 1: plain input (a stem reading NCHW
+// directly: pixel_stride = stride, row_stride = stride*width); such an input has a halo only if the
+// caller made one.
+typedef struct {
+  vk_map input, output;
+  const vk_group *groups;
+  int32_t group_count;
+  int32_t tap_lanes;
+  int32_t images, height, width;  // of the output (or of one phase of it)
+  int32_t flush;                  // 0: one chain of sums; else a second-level sum every `flush` taps
+  vk_epilogue epilogue;
+} vk_convolution;
+
+// One filter per channel: weights [block][tap][16], taps relative to the input pixel of the same block.
+typedef struct {
+  vk_map input, output;
+  const int32_t *taps;
+  const float *weights;
+  int32_t tap_count;
+  int32_t images, blocks, height, width;
+  vk_epilogue epilogue;
+} vk_depthwise;
+
+// Pooling windows: kernel, stride, dilation, and top/left padding, for outputs height x width.
+typedef struct {
+  vk_map input, output;
+  int32_t images, blocks;
+  int32_t input_height, input_width, height, width;
+  int32_t kernel_y, kernel_x, stride_y, stride_x, dilation_y, dilation_x, pad_top, pad_left;
+  int32_t count_include_pad;  // average only: divide by the window clipped to the padded input
+  int32_t pad_bottom, pad_right;
+  // Maximum only: index of the first maximum inside the window (row-major), one uint16_t per element,
+  // `[image][block][row][pixel][16]` at `index_offset` (uint16_t units) of buffer `index_buffer` (-1: not kept).
+  // Backward: image n reads the indices of image n % index_images.
+  int32_t index_buffer, index_images;
+  int64_t index_offset;
+} vk_pool_window;
+
+// Elementwise over a map, planes of height x width.
+typedef struct {
+  vk_map input, second, output;  // second: other operand, or the forward *input* x for a backward; buffer -1: none
+  int32_t images, blocks, height, width;
+  int32_t second_images;         // image n reads second's image n % second_images
+  const float *scale, *shift;    // VK_AFFINE: 16 floats per block, NULL = 1 and 0
+  vk_epilogue epilogue;
+  vk_function function;          // VK_UNARY and VK_UNARY_BACKWARD
+  float alpha, beta;
+} vk_elementwise;
+
+// Plain <-> blocked. `plain` is `[image][channels][height][width]` at plain_offset of plain_buffer.
+typedef struct {
+  vk_map map;
+  int32_t plain_buffer;
+  int32_t images, channels, height, width;
+  int64_t plain_offset, plain_image_stride;
+  int32_t accumulate;  // unpack only: add to what is there
+} vk_layout_change;
+
+// Sets to zero: the halo of `map` (`top`, `left`, `bottom`, `right` pixels), or all of it.
+typedef struct {
+  vk_map map;
+  int32_t images, blocks, height, width;
+  int32_t top, left, bottom, right;
+  int32_t interior;  // nonzero: the planes too
+} vk_fill;
+
+// C[m][n] = sum_k A[m][k] B[k][n] (+ bias[n]) (+ C), plain row-major, leading dimensions in floats; B packed
+// by vk_pack_matrix: panels of 32 columns, `[ceil(n/32)][k][32]`. Summed in order of k for every m.
+typedef struct {
+  int32_t a_buffer, c_buffer;
+  int64_t a_offset, c_offset;
+  int64_t lda, ldc;
+  int32_t m, n, k;
+  const float *packed;   // constant B, packed; or NULL: then the packed B is at b_offset of b_buffer
+  int32_t b_buffer;
+  int32_t accumulate;
+  int64_t b_offset;
+  const float *bias;     // n floats or NULL
+  vk_function function;  // VK_IDENTITY, VK_RELU, VK_CLIP, VK_LEAKY_RELU
+  float alpha, beta;
+} vk_matrix_product;
+
+typedef enum {
+  VK_CONVOLUTION,
+  VK_DEPTHWISE,
+  VK_MAX_POOL,            // input -> output (+ indices)
+  VK_MAX_POOL_BACKWARD,   // `output` = cotangent of the pooled values (read), `input` = cotangent of the input (written whole)
+  VK_AVERAGE_POOL,
+  VK_AVERAGE_POOL_BACKWARD,
+  VK_ADD,                 // input + second, epilogue
+  VK_MULTIPLY,            // input * second, epilogue
+  VK_AFFINE,              // input * scale + shift per channel, epilogue
+  VK_UNARY,               // function(input)
+  VK_UNARY_BACKWARD,      // input (cotangent) * function'(second (the forward input)), epilogue
+  VK_COPY,                // input, epilogue
+  VK_GLOBAL_AVERAGE,      // planes height x width -> 1x1 pixel of output
+  VK_GLOBAL_AVERAGE_BACKWARD, // input 1x1 -> planes, divided by height*width
+  VK_PACK,                // plain -> map
+  VK_UNPACK,              // map -> plain
+  VK_FILL,
+  VK_MATRIX_PRODUCT,
+} vk_kind;
+
+typedef struct {
+  vk_kind kind;
+  union {
+    vk_convolution convolution;
+    vk_depthwise depthwise;
+    vk_pool_window pool;
+    vk_elementwise elementwise;
+    vk_layout_change layout;
+    vk_fill fill;
+    vk_matrix_product product;
+  } as;
+} vk_op;
+
+// Runs `ops` in order on up to `threads` threads (the caller is one of them; workers spin, then park).
+// `buffers[i]` are 64-byte aligned. Concurrent callers are safe: whoever does not get the pool runs alone.
+// `isa` -1 uses vk_detected_isa().
+void vk_run(const vk_op *ops, size_t count, void *const *buffers, int threads, int isa);
+
+// MARK: Packing of constants (once per network; vectorised, on up to `threads` threads)
+
+// Weights of one vk_group: for each tap t (tap_source[t] = offset in floats of that tap's (input lane 0, output 0)
+// element in `source`, tap_inputs[t] = how many of its lanes exist), lane i, output lane o < outputs:
+//   packed[(t*tap_lanes + i)*width + o] = source[tap_source[t] + i*input_stride + o*output_stride] * (scale ? scale[o] : 1),
+// zero where i >= tap_inputs[t] or o >= outputs.
+void vk_pack_group(float *packed, const float *source, const int64_t *tap_source, const int32_t *tap_inputs,
+                   size_t tap_count, size_t tap_lanes, int64_t input_stride, int64_t output_stride,
+                   size_t outputs, size_t width, const float *scale);
+
+// Packs B (element (k, n) at b[k*k_stride + n*n_stride]) into `[ceil(n/32)][k][32]`, zero-padded.
+void vk_pack_matrix(float *packed, const float *b, size_t k, size_t n, int64_t k_stride, int64_t n_stride);
+
+// MARK: Threads
+
+// Number of usable cores (cgroup quota and affinity respected).
+int vk_hardware_threads(void);
+
+// MARK: Measuring
+
+// Single-precision multiply-add throughput in FLOP/s of `threads` threads, over about `seconds`.
+double vk_measure_peak(int threads, double seconds);
+
+#endif

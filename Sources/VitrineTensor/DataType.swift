@@ -1,0 +1,21 @@
+/// The element type of a tensor.
+///
+/// Narrower integers and half-precision numbers of model files are widened when they are read.
+public enum DataType: String, Sendable, Hashable, CaseIterable {
+  case float32
+  case float64
+  case int64
+  case bool
+
+  /// Bytes of one element.
+  public var byteCount: Int {
+    switch self {
+    case .float32: 4
+    case .float64, .int64: 8
+    case .bool: 1
+    }
+  }
+
+  /// Whether elements are real numbers, so that derivatives with respect to them exist.
+  public var isFloatingPoint: Bool { self == .float32 || self == .float64 }
+}
