@@ -1,0 +1,61 @@
+internal import Synchronization
+
+/// What a run is allowed and asked to do, besides the method's own options.
+public struct Context: Sendable {
+  /// Seed of everything random; recorded in the result.
+  public let seed: UInt64
+  /// Bytes that a method may use for the samples it holds at once.
+  public let memoryLimit: Int
+  /// Class names by index, if known.
+  public let labels: [String]?
+  private let onProgress: (@Sendable (Progress) -> Void)?
+  private let cancellation: Cancellation?
+
+  public init(
+    seed: UInt64 = 0, memoryLimit: Int = 1 << 30, labels: [String]? = nil,
+    cancellation: Cancellation? = nil, onProgress: (@Sendable (Progress) -> Void)? = nil
+  ) {
+    self.seed = seed
+    self.memoryLimit = memoryLimit
+    self.labels = labels
+    self.cancellation = cancellation
+    self.onProgress = onProgress
+  }
+
+  /// Reports that `done` of `total` units of work are finished.
+  public func progress(_ done: Int, of total: Int, _ unit: String) {
+    onProgress?(Progress(done: done, total: total, unit: unit))
+  }
+
+  /// Call between units of work.
+  ///
+  /// - Throws: ``CoreError/cancelled`` once ``Cancellation/cancel()`` was called.
+  public func checkCancellation() throws(CoreError) {
+    if cancellation?.isCancelled == true { throw .cancelled }
+  }
+}
+
+/// How far a run has come.
+public struct Progress: Sendable, Hashable {
+  public let done: Int
+  public let total: Int
+  /// What is counted, in the plural: `steps`, `windows`.
+  public let unit: String
+
+  public init(done: Int, total: Int, unit: String) {
+    self.done = done
+    self.total = total
+    self.unit = unit
+  }
+}
+
+/// A request to stop, shared between whoever makes it and the running method.
+public final class Cancellation: Sendable {
+  private let flag = Atomic<Bool>(false)
+
+  public init() {}
+
+  public func cancel() { flag.store(true, ordering: .relaxed) }
+
+  public var isCancelled: Bool { flag.load(ordering: .relaxed) }
+}

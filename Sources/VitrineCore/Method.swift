@@ -1,0 +1,35 @@
+/// What a method is, for people and for the catalog.
+public struct Method: Sendable, Hashable {
+  /// What a model must offer.
+  public enum Requirement: String, Sendable, Hashable {
+    /// Only ``Model``: the values at its sites.
+    case evaluation
+    /// ``Differentiable``.
+    case gradients
+  }
+
+  /// Stable, in kebab-case.
+  public let identifier: String
+  public let aliases: [String]
+  /// One sentence.
+  public let summary: String
+  /// The paper it comes from: authors, title, year.
+  public let paper: String
+  public let requirement: Requirement
+  public let options: [Option]
+  /// Whether it explains a target; methods that look at layers do not.
+  public let usesTarget: Bool
+
+  public init(
+    identifier: String, aliases: [String] = [], summary: String, paper: String,
+    requirement: Requirement, options: [Option], usesTarget: Bool = true
+  ) {
+    self.identifier = identifier
+    self.aliases = aliases
+    self.summary = summary
+    self.paper = paper
+    self.requirement = requirement
+    self.options = options
+    self.usesTarget = usesTarget
+  }
+}

@@ -1,0 +1,150 @@
+public import VitrineTensor
+
+/// Something that maps tensors to tensors and whose insides can be looked at.
+///
+/// Laws: calling never changes the model; equal inputs give bit-equal outputs, for any number of
+/// threads and whether a sample comes alone or in a batch; every call is thread-safe.
+public protocol Model: Sendable {
+  var signature: Signature { get }
+
+  /// Every addressable value, in execution order.
+  var layers: [Layer] { get }
+
+  /// Returns the values at `sites`, one tensor each, computing no more than they need.
+  ///
+  /// - Parameter inputs: One tensor per input, batch axis first where the port has one.
+  /// - Throws: When an input does not fit or a site is unknown.
+  func evaluate(_ inputs: Inputs, observing sites: [Site]) throws -> [Tensor]
+
+  /// Returns the site that holds a score of an output: for ``Score/logit`` the value before a final
+  /// softmax, for ``Score/probability`` the value after it.
+  ///
+  /// The default knows of no softmax and returns the output itself for ``Score/logit`` and `nil`,
+  /// meaning "there is none", for ``Score/probability``.
+  func site(of score: Score, output: String) -> Site?
+}
+
+extension Model {
+  public func site(of score: Score, output: String) -> Site? {
+    score == .logit ? .output(output) : nil
+  }
+}
+
+/// A model whose values can be differentiated with respect to one another.
+public protocol Differentiable: Model {
+  /// Returns the objective's value for each sample and its gradient with respect to each site.
+  ///
+  /// A gradient has the shape of the site's value. Samples of a batch are independent: row `n` of a
+  /// gradient is that of sample `n`'s objective.
+  ///
+  /// - Throws: When an input does not fit, a site is unknown, the objective does not depend on a site
+  ///   through differentiable operations (integer inputs), or a rule cannot be applied.
+  /// - Complexity: One forward pass, stopped at the deepest site, and one backward pass, stopped at
+  ///   the shallowest.
+  func gradients(
+    of objective: Objective, withRespectTo sites: [Site], at inputs: Inputs, rules: BackwardRules
+  ) throws -> Gradients
+
+  /// Returns the derivatives of several elements of one site, from one forward pass where the model
+  /// can share it.
+  ///
+  /// The default calls ``gradients(of:withRespectTo:at:rules:)`` once per element.
+  ///
+  /// - Parameters:
+  ///   - elements: Flat indices into one sample of `output`; `nil` for all.
+  ///   - progress: Called with the number of elements done.
+  /// - Returns: For each site a tensor `[batch, elements, site shape without batch]`.
+  func jacobian(
+    of output: Site, elements: [Int]?, withRespectTo sites: [Site], at inputs: Inputs,
+    rules: BackwardRules, context: Context
+  ) throws -> Jacobian
+}
+
+/// The result of ``Differentiable/gradients(of:withRespectTo:at:rules:)``.
+public struct Gradients: Sendable {
+  /// The objective's value for each sample, in its own units.
+  public let values: [Double]
+  /// One per requested site, in units of the objective per unit of the site.
+  public let tensors: [Tensor]
+  /// Where backward rules other than the plain gradient were applied, in execution order.
+  public let applications: [RuleApplication]
+
+  public init(values: [Double], tensors: [Tensor], applications: [RuleApplication] = []) {
+    self.values = values
+    self.tensors = tensors
+    self.applications = applications
+  }
+}
+
+/// A record that a backward rule was used at a layer.
+public struct RuleApplication: Sendable, Hashable {
+  public let rule: BackwardRule
+  public let layer: String
+
+  public init(rule: BackwardRule, layer: String) {
+    self.rule = rule
+    self.layer = layer
+  }
+}
+
+/// The result of ``Differentiable/jacobian(of:elements:withRespectTo:at:rules:context:)``.
+public struct Jacobian: Sendable {
+  /// The differentiated values, shape `[batch, elements]`.
+  public let values: Tensor
+  /// One per requested site, shape `[batch, elements, site shape without batch]`.
+  public let tensors: [Tensor]
+  public let applications: [RuleApplication]
+
+  public init(values: Tensor, tensors: [Tensor], applications: [RuleApplication] = []) {
+    self.values = values
+    self.tensors = tensors
+    self.applications = applications
+  }
+}
+
+extension Differentiable {
+  public func jacobian(
+    of output: Site, elements: [Int]?, withRespectTo sites: [Site], at inputs: Inputs,
+    rules: BackwardRules, context: Context
+  ) throws -> Jacobian {
+    let value = try evaluate(inputs, observing: [output])[0]
+    let samples = value.rank > 0 ? value.shape[0] : 1
+    let perSample = samples > 0 ? value.count / samples : 0
+    let elements = elements ?? Array(0..<perSample)
+    var rows: [Gradients] = []
+    for element in elements {
+      try context.checkCancellation()
+      rows.append(
+        try gradients(
+          of: Objective(output, .elements([element])), withRespectTo: sites, at: inputs,
+          rules: rules))
+      context.progress(rows.count, of: elements.count, "outputs")
+    }
+    let values = try Tensor(
+      (0..<samples).flatMap { n in rows.map { $0.values[n] } }, shape: [samples, elements.count])
+    let tensors = try sites.indices.map { site in
+      try stackRows(rows.map { $0.tensors[site] }, samples: samples)
+    }
+    return Jacobian(values: values, tensors: tensors, applications: rows.first?.applications ?? [])
+  }
+}
+
+/// Turns K tensors `[N, …]` into one `[N, K, …]`.
+private func stackRows(_ rows: [Tensor], samples: Int) throws -> Tensor {
+  guard let first = rows.first else { return Tensor(zeros: try Shape([samples, 0])) }
+  let shape = try Shape([samples, rows.count] + first.shape.dimensions.dropFirst())
+  var result = Tensor(zeros: shape, first.dataType)
+  let bytes = samples > 0 ? first.count / samples * first.dataType.byteCount : 0
+  result.withMutableBytes { target in
+    for (k, row) in rows.enumerated() {
+      row.withBytes { source in
+        for n in 0..<samples {
+          let start = (n * rows.count + k) * bytes
+          UnsafeMutableRawBufferPointer(rebasing: target[start..<start + bytes])
+            .copyMemory(from: UnsafeRawBufferPointer(rebasing: source[n * bytes..<(n + 1) * bytes]))
+        }
+      }
+    }
+  }
+  return result
+}
