@@ -1,10 +1,20 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 /// An array of numbers with a shape: contiguous, row-major, 64-byte aligned, a value.
 ///
 /// Copies share memory until one of them is changed. The element type is chosen at run time
 /// (``DataType``); typed access goes through ``withElements(of:_:)`` and fails, by throwing, when the
 /// tensor holds another type.
 public struct Tensor: Sendable {
+  /// The extent along each axis.
   public let shape: Shape
+  /// The type of the elements.
   public let dataType: DataType
   private var storage: TensorStorage
 
@@ -127,6 +137,16 @@ public struct Tensor: Sendable {
     try withElements(of: type) { Array($0) }
   }
 
+  /// Calls `body` with the elements, for code that has already made a case distinction on the type.
+  ///
+  /// - Precondition: `T.dataType == dataType`.
+  func withElements<T: Scalar, Result>(
+    knownToBe type: T.Type, _ body: (UnsafeBufferPointer<T>) -> Result
+  ) -> Result {
+    assert(T.dataType == dataType, "a tensor of \(dataType) was read as \(T.dataType)")
+    return withBytes { body($0.bindMemory(to: T.self)) }
+  }
+
   // MARK: - Shape and type
 
   /// Returns the same elements, in the same order, under another shape of as many elements.
@@ -185,7 +205,12 @@ extension Tensor: Equatable {
   /// Whether both have the same shape, type and bits (NaN equals the same NaN; 0 and -0 differ).
   public static func == (left: Tensor, right: Tensor) -> Bool {
     left.shape == right.shape && left.dataType == right.dataType
-      && left.withBytes { a in right.withBytes { b in a.elementsEqual(b) } }
+      && left.withBytes { a in
+        right.withBytes { b in
+          guard let a = a.baseAddress, let b = b.baseAddress else { return true }
+          return memcmp(a, b, left.count * left.dataType.byteCount) == 0
+        }
+      }
   }
 }
 
