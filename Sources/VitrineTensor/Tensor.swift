@@ -31,23 +31,27 @@ public struct Tensor: Sendable {
   /// Creates a tensor from its elements in row-major order.
   ///
   /// - Throws: ``TensorError/countMismatch(expected:found:shape:)``, or what ``Shape`` throws.
+  /// - Complexity: O(`elements.count`).
   public init<T: Scalar>(_ elements: [T], shape dimensions: [Int]) throws(TensorError) {
     let shape = try Shape(dimensions)
     guard shape.count == elements.count else {
       throw .countMismatch(expected: shape.count, found: elements.count, shape: dimensions)
     }
     self.init(uninitialized: shape, of: T.self) { buffer in
-      _ = buffer.update(from: elements)
+      // Byte by byte: the generic copy costs 24 ns an element when called from another module.
+      elements.withUnsafeBytes { UnsafeMutableRawBufferPointer(buffer).copyMemory(from: $0) }
     }
   }
 
   /// Creates a tensor of rank 1 from its elements.
+  ///
+  /// - Complexity: O(`elements.count`).
   public init<T: Scalar>(_ elements: [T]) {
     guard let shape = try? Shape([elements.count]) else {
       preconditionFailure("an array's count is always a valid dimension")
     }
     self.init(uninitialized: shape, of: T.self) { buffer in
-      _ = buffer.update(from: elements)
+      elements.withUnsafeBytes { UnsafeMutableRawBufferPointer(buffer).copyMemory(from: $0) }
     }
   }
 
@@ -58,6 +62,9 @@ public struct Tensor: Sendable {
   }
 
   /// Creates a tensor whose elements all have one value.
+  ///
+  /// - Complexity: O(`shape.count`).
+  @inlinable
   public init<T: Scalar>(repeating value: T, shape: Shape) {
     self.init(uninitialized: shape, of: T.self) { $0.update(repeating: value) }
   }
@@ -123,6 +130,10 @@ public struct Tensor: Sendable {
   }
 
   /// Calls `body` with the bytes of the elements for changing them in place.
+  ///
+  /// Bytes of a `bool` tensor must be left 0 or 1.
+  ///
+  /// - Complexity: O(1), or O(`count`) if the memory is shared with another tensor.
   public mutating func withMutableBytes<Result>(
     _ body: (UnsafeMutableRawBufferPointer) throws -> Result
   ) rethrows -> Result {
