@@ -81,6 +81,7 @@ package struct Convolution: Operator {
   package func pullback<T: RealScalar>(
     _ cotangents: [Tensor?], at point: Point, _: T.Type
   ) throws -> [Tensor?] {
+    try point.checkRule()
     let inputs = point.inputs
     let layout = try Layout(self, RealInputs(inputs, "X", "W", "B", optional: 1))
     var results = [Tensor?](repeating: nil, count: inputs.count)
@@ -367,9 +368,8 @@ private struct Layout {
   ) {
     guard !cotangent.isEmpty else { return }
     for plane in 0..<batch * bias.count {
-      var sum = T.zero
-      for i in plane * outputPlane..<(plane + 1) * outputPlane { sum += cotangent[i] }
-      bias[plane % bias.count] += sum
+      let range = plane * outputPlane..<(plane + 1) * outputPlane
+      bias[plane % bias.count] += sum(UnsafeBufferPointer(rebasing: cotangent[range]))
     }
   }
 }

@@ -1,3 +1,4 @@
+import VitrineCore
 import VitrineTensor
 
 /// The shapes of a node's inputs where all inputs hold real numbers.
@@ -62,5 +63,12 @@ extension [Tensor?] {
 extension Point {
   func wants(_ input: Int) -> Bool {
     input < wanted.count && wanted[input]
+  }
+
+  /// Throws unless the rule is the gradient or one of `rules`.
+  func checkRule(isIn rules: Set<BackwardRule> = []) throws {
+    guard rule == .gradient || rules.contains(rule) else {
+      throw OperatorError("backward rule '\(rule)' is not defined here")
+    }
   }
 }

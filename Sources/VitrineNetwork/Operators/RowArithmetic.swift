@@ -89,3 +89,27 @@ func dot<T: RealScalar>(
   }
   return ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7))
 }
+
+/// Returns the sum of a row, from eight partial sums that are added in pairs.
+@inline(__always)
+func sum<T: RealScalar>(_ row: UnsafeBufferPointer<T>) -> T {
+  var (s0, s1, s2, s3) = (T.zero, T.zero, T.zero, T.zero)
+  var (s4, s5, s6, s7) = (T.zero, T.zero, T.zero, T.zero)
+  var i = 0
+  while i + 8 <= row.count {
+    s0 += row[i]
+    s1 += row[i + 1]
+    s2 += row[i + 2]
+    s3 += row[i + 3]
+    s4 += row[i + 4]
+    s5 += row[i + 5]
+    s6 += row[i + 6]
+    s7 += row[i + 7]
+    i += 8
+  }
+  while i < row.count {
+    s0 += row[i]
+    i += 1
+  }
+  return ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7))
+}

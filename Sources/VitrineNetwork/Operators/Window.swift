@@ -21,6 +21,9 @@ package struct Window: Sendable, Hashable {
 
   var isIdentity: Bool { self == .identity(input) }
 
+  /// Positions from the first to the last tap.
+  var extent: Int { (kernel - 1) * dilation + 1 }
+
   /// Returns the input position of a tap, which is in the padding if it is not in `0..<input`.
   func position(output: Int, tap: Int) -> Int {
     output * stride - padBefore + tap * dilation
