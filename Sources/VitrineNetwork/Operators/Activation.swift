@@ -47,9 +47,11 @@ extension Activation {
   private func derivatives<T: RealScalar>(
     _ cotangents: [Tensor?], _ point: Point, _: T.Type
   ) throws -> [Tensor?] {
-    guard point.wants(0), let cotangent = cotangents.optional(0) else { return [nil] }
-    let x = try point.inputs.required(0)
     try point.checkRule(isIn: backwardRules)
+    let x = try point.inputs.required(0)
+    guard point.wants(0), let cotangent = try point.cotangent(cotangents, of: x.shape) else {
+      return [nil]
+    }
     return switch point.rule {
     case .guided: [try cotangent.map(with: x, T.self) { max($0, 0) * derivative($1) }]
     case .deconvnet: [try cotangent.map(T.self) { max($0, 0) }]
@@ -119,9 +121,9 @@ package struct PRelu: Operator {
     _ cotangents: [Tensor?], at point: Point, _: T.Type
   ) throws -> [Tensor?] {
     try point.checkRule(isIn: backwardRules)
-    guard let cotangent = cotangents.optional(0) else { return [nil, nil] }
     let x = try point.inputs.required(0)
     let slope = try point.inputs.required(1)
+    guard let cotangent = try point.cotangent(cotangents, of: x.shape) else { return [nil, nil] }
     let broadcast = try Broadcast(slope.shape, to: x.shape)
     var toInput = Tensor(zeros: x.shape, T.dataType)
     var toSlope = Tensor(zeros: slope.shape, T.dataType)
@@ -227,8 +229,8 @@ package struct Clip: Operator {
     let bounds = try bounds(inputs: point.inputs)
     try point.checkRule(isIn: bounds.minimum == 0 ? [.guided, .deconvnet] : [])
     var results = [Tensor?](repeating: nil, count: point.inputs.count)
-    guard let cotangent = cotangents.optional(0) else { return results }
     let x = try point.inputs.required(0)
+    guard let cotangent = try point.cotangent(cotangents, of: x.shape) else { return results }
     let (minimum, maximum) = bounds.range(T.self)
     if point.wants(0) {
       results[0] =
@@ -456,15 +458,12 @@ extension Tensor {
     }
   }
 
-  /// Returns a tensor of `function` of every pair of elements at the same place.
+  /// Returns a tensor of `function` of every pair of elements of two tensors of one shape.
   @inline(__always)
   fileprivate func map<T: RealScalar>(
     with other: Tensor, _: T.Type, _ function: (T, T) -> T
   ) throws -> Tensor {
-    guard shape == other.shape else {
-      throw OperatorError("expected a cotangent of shape \(other.shape), found \(shape)")
-    }
-    return try withElements(of: T.self) { source in
+    try withElements(of: T.self) { source in
       try other.withElements(of: T.self) { other in
         Tensor(uninitialized: shape, of: T.self) { target in
           for i in source.indices { target[i] = function(source[i], other[i]) }

@@ -85,7 +85,7 @@ package struct Convolution: Operator {
     let inputs = point.inputs
     let layout = try Layout(self, RealInputs(inputs, "X", "W", "B", optional: 1))
     var results = [Tensor?](repeating: nil, count: inputs.count)
-    guard let cotangent = cotangents.optional(0) else { return results }
+    guard let cotangent = try point.cotangent(cotangents, of: layout.output) else { return results }
     let input = try inputs.required(0)
     let weight = try inputs.required(1)
     try cotangent.withElements(of: T.self) { cotangent in
@@ -147,7 +147,7 @@ private struct Layout {
     if let bias = inputs.optionalShape(2), bias.dimensions != [weight[0]] {
       throw OperatorError("expected a bias of shape [\(weight[0])], found \(bias)")
     }
-    output = try Shape([input[0], weight[0]] + windows.map(\.output))
+    output = try Shape(output: [input[0], weight[0]] + windows.map(\.output))
     batch = input[0]
     groups = node.groups
     inputChannels = weight[1]

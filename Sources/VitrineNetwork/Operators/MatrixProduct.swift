@@ -61,10 +61,8 @@ package struct Gemm: Operator {
     let inputs = point.inputs
     let layout = try Layout(self, RealInputs(inputs, "A", "B", "C", optional: 1))
     var results = [Tensor?](repeating: nil, count: inputs.count)
-    guard let cotangent = cotangents.optional(0) else { return results }
-    guard cotangent.shape == layout.output else {
-      throw OperatorError(
-        "expected a cotangent of shape \(layout.output), found \(cotangent.shape)")
+    guard let cotangent = try point.cotangent(cotangents, of: layout.output) else {
+      return results
     }
     let (left, right) = (try inputs.required(0), try inputs.required(1))
     try cotangent.withElements(of: T.self) { g in
@@ -132,7 +130,7 @@ package struct Gemm: Operator {
           "matrices \(a)\(node.transposesA ? "ᵀ" : "") and \(b)\(node.transposesB ? "ᵀ" : "") "
             + "cannot be multiplied")
       }
-      output = try Shape([rows, columns])
+      output = try Shape(output: [rows, columns])
       addend = try inputs.optionalShape(2).map { [output] in try Broadcast($0, to: output) }
     }
   }
@@ -176,10 +174,8 @@ package struct MatMul: Operator {
     try point.checkRule()
     let inputs = point.inputs
     let layout = try Layout(RealInputs(inputs, "A", "B"))
-    guard let cotangent = cotangents.optional(0) else { return [nil, nil] }
-    guard cotangent.shape == layout.output else {
-      throw OperatorError(
-        "expected a cotangent of shape \(layout.output), found \(cotangent.shape)")
+    guard let cotangent = try point.cotangent(cotangents, of: layout.output) else {
+      return [nil, nil]
     }
     var toLeft: Tensor?
     var toRight: Tensor?
@@ -236,9 +232,12 @@ package struct MatMul: Operator {
       }
       inner = a[a.rank - 1]
       columns = b.rank == 1 ? 1 : b[b.rank - 1]
-      var batch = try Shape(Array(batchA)).broadcast(with: Shape(Array(batchB)))
+      var batch = try OperatorError.wrapping { () throws(TensorError) in
+        try Shape(Array(batchA)).broadcast(with: Shape(Array(batchB)))
+      }
       output = try Shape(
-        batch.dimensions + (a.rank == 1 ? [] : [a[a.rank - 2]]) + (b.rank == 1 ? [] : [columns]))
+        output: batch.dimensions + (a.rank == 1 ? [] : [a[a.rank - 2]])
+          + (b.rank == 1 ? [] : [columns]))
       var rows = a.rank == 1 ? 1 : a[a.rank - 2]
       if batchB.isEmpty, output.count > 0 {
         // One matrix on the right: the whole stack on the left is one long matrix.

@@ -57,46 +57,40 @@ package struct BatchNormalization: Operator {
     try point.checkRule()
     let layout = try Layout(RealInputs(point.inputs, "X", "scale", "B", "mean", "var"))
     var results = [Tensor?](repeating: nil, count: point.inputs.count)
-    guard let cotangent = cotangents.optional(0) else { return results }
-    guard cotangent.shape == layout.input else {
-      throw OperatorError("expected a cotangent of shape \(layout.input), found \(cotangent.shape)")
-    }
+    guard let cotangent = try point.cotangent(cotangents, of: layout.input) else { return results }
     let channels = try Channels<T>(point.inputs, epsilon)
-    // Per channel `Σ g` and `Σ g · (x - mean) / deviation`: all that the parameters need.
-    var sums = [T](repeating: 0, count: channels.mean.count)
-    var moments = sums
-    try cotangent.withElements(of: T.self) { g in
-      if point.wants(0) {
-        results[0] = Tensor(uninitialized: layout.input, of: T.self) { target in
+    if point.wants(0) {
+      results[0] = try cotangent.withElements(of: T.self) { g in
+        Tensor(uninitialized: layout.input, of: T.self) { target in
           layout.forEachPlane { channel, plane in
             let factor = channels.scale[channel] * channels.reciprocal[channel]
             for i in plane { target[i] = g[i] * factor }
           }
         }
       }
-      guard (1...4).contains(where: { point.wants($0) }) else { return }
+    }
+    guard (1...4).contains(where: { point.wants($0) }) else { return results }
+    // Per channel `Σ g` and `Σ g · (x - mean) / deviation`: all that the parameters need.
+    var sums = [T](repeating: 0, count: channels.mean.count)
+    var moments = sums
+    try cotangent.withElements(of: T.self) { g in
       try point.inputs.required(0).withElements(of: T.self) { x in
         layout.forEachPlane { channel, plane in
           let mean = channels.mean[channel]
-          for i in plane {
-            sums[channel] += g[i]
-            moments[channel] += g[i] * (x[i] - mean) * channels.reciprocal[channel]
-          }
+          var moment = T.zero
+          for i in plane { moment += g[i] * (x[i] - mean) }
+          sums[channel] += sum(UnsafeBufferPointer(rebasing: g[plane]))
+          moments[channel] += moment * channels.reciprocal[channel]
         }
       }
     }
-    for (index, derivative) in [
-      (1, { moments[$0] }), (2, { sums[$0] }),
-      (3, { -sums[$0] * channels.scale[$0] * channels.reciprocal[$0] }),
-      (
-        4,
-        {
-          let reciprocal = channels.reciprocal[$0]
-          return -moments[$0] * channels.scale[$0] * reciprocal * reciprocal / 2
-        }
-      ),
-    ] as [(Int, (Int) -> T)] where point.wants(index) {
-      results[index] = Tensor(sums.indices.map(derivative))
+    let factors = zip(channels.scale, channels.reciprocal).map { $0 * $1 }
+    if point.wants(1) { results[1] = Tensor(moments) }
+    if point.wants(2) { results[2] = Tensor(sums) }
+    if point.wants(3) { results[3] = Tensor(zip(factors, sums).map { -$0 * $1 }) }
+    if point.wants(4) {
+      results[4] = Tensor(
+        sums.indices.map { -moments[$0] * factors[$0] * channels.reciprocal[$0] / 2 })
     }
     return results
   }
@@ -197,10 +191,9 @@ package struct LocalResponseNormalization: Operator {
     _ cotangents: [Tensor?], at point: Point, _: T.Type
   ) throws -> [Tensor?] {
     try point.checkRule()
-    guard point.wants(0), let cotangent = cotangents.optional(0) else { return [nil] }
     let input = try point.inputs.required(0)
-    guard cotangent.shape == input.shape else {
-      throw OperatorError("expected a cotangent of shape \(input.shape), found \(cotangent.shape)")
+    guard point.wants(0), let cotangent = try point.cotangent(cotangents, of: input.shape) else {
+      return [nil]
     }
     let energies = try energies(of: input, T.self)
     let result = try input.withElements(of: T.self) { x in

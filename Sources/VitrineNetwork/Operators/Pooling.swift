@@ -56,10 +56,11 @@ package struct MaxPool: Operator {
     _ cotangents: [Tensor?], at point: Point, _: T.Type
   ) throws -> [Tensor?] {
     try point.checkRule()
-    guard point.wants(0), let cotangent = cotangents.optional(0) else { return [nil] }
     let input = try point.inputs.required(0)
     let layout = try PoolingLayout(input.shape, windows(input: input.shape))
-    try layout.check(cotangent)
+    guard point.wants(0), let cotangent = try point.cotangent(cotangents, of: layout.output) else {
+      return [nil]
+    }
     var result = Tensor(zeros: input.shape, T.dataType)
     try result.withMutableElements(of: T.self) { target in
       try input.withElements(of: T.self) { x in
@@ -137,10 +138,11 @@ package struct AveragePool: Operator {
     _ cotangents: [Tensor?], at point: Point, _: T.Type
   ) throws -> [Tensor?] {
     try point.checkRule()
-    guard point.wants(0), let cotangent = cotangents.optional(0) else { return [nil] }
     let input = try point.inputs.required(0)
     let layout = try PoolingLayout(input.shape, windows(input: input.shape))
-    try layout.check(cotangent)
+    guard point.wants(0), let cotangent = try point.cotangent(cotangents, of: layout.output) else {
+      return [nil]
+    }
     var result = Tensor(zeros: input.shape, T.dataType)
     try result.withMutableElements(of: T.self) { target in
       try cotangent.withElements(of: T.self) { g in
@@ -191,16 +193,10 @@ private struct PoolingLayout {
   private let width: Window
 
   init(_ input: Shape, _ windows: [Window]) throws {
-    output = try Shape(input.dimensions[..<2] + windows.map(\.output))
+    output = try Shape(output: input.dimensions[..<2] + windows.map(\.output))
     let padded = Array(repeating: .identity(1), count: 3 - windows.count) + windows
     (depth, height, width) = (padded[0], padded[1], padded[2])
     planes = output.count == 0 ? 0 : input[0] * input[1]
-  }
-
-  func check(_ cotangent: Tensor) throws {
-    guard cotangent.shape == output else {
-      throw OperatorError("expected a cotangent of shape \(output), found \(cotangent.shape)")
-    }
   }
 
   /// The positions of the input that one window reads.
@@ -298,8 +294,10 @@ package struct GlobalAveragePool: Operator {
     _ cotangents: [Tensor?], at point: Point, _: T.Type
   ) throws -> [Tensor?] {
     try point.checkRule()
-    guard point.wants(0), let cotangent = cotangents.optional(0) else { return [nil] }
     let layout = try PlaneLayout(point.inputs.required(0).shape)
+    guard point.wants(0), let cotangent = try point.cotangent(cotangents, of: layout.output) else {
+      return [nil]
+    }
     let result = try cotangent.withElements(of: T.self) { g in
       Tensor(uninitialized: layout.input, of: T.self) { target in
         for index in g.indices {
@@ -338,9 +336,11 @@ package struct GlobalMaxPool: Operator {
     _ cotangents: [Tensor?], at point: Point, _: T.Type
   ) throws -> [Tensor?] {
     try point.checkRule()
-    guard point.wants(0), let cotangent = cotangents.optional(0) else { return [nil] }
     let input = try point.inputs.required(0)
     let layout = try PlaneLayout(input.shape)
+    guard point.wants(0), let cotangent = try point.cotangent(cotangents, of: layout.output) else {
+      return [nil]
+    }
     var result = Tensor(zeros: input.shape, T.dataType)
     try result.withMutableElements(of: T.self) { target in
       try input.withElements(of: T.self) { x in
@@ -368,7 +368,7 @@ private struct PlaneLayout {
     }
     self.input = input
     output = try Shape(
-      input.dimensions[..<2] + Array(repeating: 1, count: input.rank - 2))
+      output: input.dimensions[..<2] + Array(repeating: 1, count: input.rank - 2))
     size = output.count == 0 ? 0 : input.count / output.count
   }
 

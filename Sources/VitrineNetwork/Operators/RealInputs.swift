@@ -48,6 +48,22 @@ struct RealInputs {
   }
 }
 
+extension OperatorError {
+  /// Returns what `body` returns, and throws its error as that of an operator.
+  static func wrapping<Result>(
+    _ body: () throws(TensorError) -> Result
+  ) throws(OperatorError) -> Result {
+    do { return try body() } catch { throw OperatorError(error.description) }
+  }
+}
+
+extension Shape {
+  /// Creates the shape of an output, which attributes can make absurdly large.
+  init(output dimensions: [Int]) throws(OperatorError) {
+    self = try OperatorError.wrapping { () throws(TensorError) in try Shape(dimensions) }
+  }
+}
+
 extension [Tensor?] {
   /// Returns an input that the shape rule has found present.
   func required(_ index: Int) throws -> Tensor {
@@ -63,6 +79,17 @@ extension [Tensor?] {
 extension Point {
   func wants(_ input: Int) -> Bool {
     input < wanted.count && wanted[input]
+  }
+
+  /// Returns the cotangent of the only output, or `nil` for zero.
+  ///
+  /// - Throws: An ``OperatorError`` if its shape is not that of the output.
+  func cotangent(_ cotangents: [Tensor?], of output: Shape) throws -> Tensor? {
+    guard let cotangent = cotangents.optional(0) else { return nil }
+    guard cotangent.shape == output else {
+      throw OperatorError("expected a cotangent of shape \(output), found \(cotangent.shape)")
+    }
+    return cotangent
   }
 
   /// Throws unless the rule is the gradient or one of `rules`.

@@ -48,8 +48,10 @@ package struct Softmax: Operator {
     _ cotangents: [Tensor?], at point: Point, _: T.Type
   ) throws -> [Tensor?] {
     try point.checkRule()
-    guard point.wants(0), let cotangent = cotangents.optional(0) else { return [nil] }
-    let output = try axis.output(of: point, cotangent)
+    let output = try (point.outputs as [Tensor?]).required(0)
+    guard point.wants(0), let cotangent = try point.cotangent(cotangents, of: output.shape) else {
+      return [nil]
+    }
     let lines = try axis.lines(of: output.shape)
     let result = try output.withElements(of: T.self) { y in
       try cotangent.withElements(of: T.self) { g in
@@ -103,8 +105,10 @@ package struct LogSoftmax: Operator {
     _ cotangents: [Tensor?], at point: Point, _: T.Type
   ) throws -> [Tensor?] {
     try point.checkRule()
-    guard point.wants(0), let cotangent = cotangents.optional(0) else { return [nil] }
-    let output = try axis.output(of: point, cotangent)
+    let output = try (point.outputs as [Tensor?]).required(0)
+    guard point.wants(0), let cotangent = try point.cotangent(cotangents, of: output.shape) else {
+      return [nil]
+    }
     let lines = try axis.lines(of: output.shape)
     let result = try output.withElements(of: T.self) { y in
       try cotangent.withElements(of: T.self) { g in
@@ -135,20 +139,15 @@ package struct NormalizedAxis: Sendable, Hashable {
   }
 
   fileprivate func lines(of shape: Shape) throws -> Lines {
-    let axis = try shape.normalizedAxis(axis)
+    let axis = try OperatorError.wrapping { () throws(TensorError) in
+      try shape.normalizedAxis(self.axis)
+    }
     guard shape.count > 0 else { return Lines(outer: 0, length: 0, inner: 0) }
     let end = includesFollowing ? shape.rank : axis + 1
     return Lines(
       outer: shape.dimensions[..<axis].reduce(1, *),
       length: shape.dimensions[axis..<end].reduce(1, *),
       inner: shape.dimensions[end...].reduce(1, *))
-  }
-
-  fileprivate func output(of point: Point, _ cotangent: Tensor) throws -> Tensor {
-    guard let output = point.outputs.first, output.shape == cotangent.shape else {
-      throw OperatorError("expected a cotangent in the shape of the output, found \(cotangent)")
-    }
-    return output
   }
 }
 
