@@ -28,13 +28,18 @@ public struct ImageLimits: Sendable, Equatable {
     self.maximumChunks = maximumChunks
   }
 
+  /// No limit goes above this, so that sums over samples cannot overflow.
+  private static let addressable = 1 << 40
+
   /// Checks a declared size; after it, `width × height × channels` cannot overflow.
   func check(width: Int, height: Int, channels: Int) throws(ImagingError) {
     try check("maximumSide", max(width, height), maximumSide)
     let (pixels, overflow) = width.multipliedReportingOverflow(by: height)
-    try check("maximumPixels", overflow ? .max : pixels, maximumPixels)
+    try check("maximumPixels", overflow ? .max : pixels, min(maximumPixels, Self.addressable))
     let (bytes, bytesOverflow) = pixels.multipliedReportingOverflow(by: channels)
-    try check("maximumDecodedBytes", bytesOverflow ? .max : bytes, maximumDecodedBytes)
+    try check(
+      "maximumDecodedBytes", bytesOverflow ? .max : bytes,
+      min(maximumDecodedBytes, Self.addressable))
   }
 
   func checkFile(_ count: Int) throws(ImagingError) {

@@ -155,7 +155,7 @@ private struct PNGHeader {
       )
     }
     isInterlaced = body[12] == 1
-    // Samples of 16 bits are held twice as wide while the rows are unfiltered.
+    // A tRNS chunk may add an alpha channel.
     let channels = type == .palette ? 4 : min(4, type.samples + 1)
     try limits.check(width: width, height: height, channels: channels)
   }
