@@ -408,7 +408,7 @@ private enum PrefixCodeLengths {
     return lengths.map { lengthByte in
       let length = Int(lengthByte)
       if length == 0 { return 0 }
-      let code = next[length] 
+      let code = next[length]
       next[length] += 1
       return (0..<length).reduce(0) { $0 | (code >> $1 & 1) << (length - 1 - $1) }
     }

@@ -35,7 +35,7 @@ enum EXIFOrientation {
 extension Image {
   /// Returns the picture as it should be seen, given its EXIF orientation.
   func oriented(_ orientation: Int) -> Image {
-    // Even ones among 1...4 mirror columns, 3 and 4 flip rows, 5...8 swap the axes first.
+    // The eight symmetries of a rectangle: swap the axes, then mirror columns, rows or both.
     let swaps = orientation >= 5
     let flipsColumns = [2, 3, 7, 8].contains(orientation)
     let flipsRows = [3, 4, 6, 7].contains(orientation)

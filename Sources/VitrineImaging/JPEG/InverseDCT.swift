@@ -56,7 +56,8 @@ struct InverseDCT {
   private static func fill(
     _ mean: Int32, _ samples: inout [UInt8], _ start: Int, _ stride: Int
   ) {
-    let level = UInt8(clamping: ((mean << passBits) &+ 1 << (passBits + 2)) >> (passBits + 3) &+ 128)
+    let level = UInt8(
+      clamping: ((mean << passBits) &+ 1 << (passBits + 2)) >> (passBits + 3) &+ 128)
     for row in 0..<8 {
       let target = start + row * stride
       for column in 0..<8 { samples[target + column] = level }

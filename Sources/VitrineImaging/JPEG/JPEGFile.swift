@@ -213,7 +213,8 @@ extension JPEGFile {
       let isBandValid = start == 0 ? end == 0 : start <= end && end <= 63 && count == 1
       guard isBandValid, bit <= 13, previousBit == 0 || previousBit == bit + 1 else {
         throw JPEG.damage(
-          offset, "a progressive scan of coefficients \(start) to \(end), bits \(previousBit) to "
+          offset,
+          "a progressive scan of coefficients \(start) to \(end), bits \(previousBit) to "
             + "\(bit), cannot exist")
       }
     }

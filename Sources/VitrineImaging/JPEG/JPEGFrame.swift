@@ -47,7 +47,8 @@ struct JPEGFrame {
         factor.table < 4
       else {
         throw JPEG.damage(
-          offset + start, "sampling \(factor.horizontal)x\(factor.vertical) with "
+          offset + start,
+          "sampling \(factor.horizontal)x\(factor.vertical) with "
             + "quantisation table \(factor.table)")
       }
       guard !factors.contains(where: { $0.id == factor.id }) else {

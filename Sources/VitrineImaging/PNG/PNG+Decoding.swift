@@ -286,7 +286,8 @@ extension PNGFile {
             at: (y * header.width + x) * channels)
           guard isKnown else {
             throw PNG.damage(
-              dataOffset, "the pixel at (\(x), \(y)) is outside the palette of "
+              dataOffset,
+              "the pixel at (\(x), \(y)) is outside the palette of "
                 + "\(palette.count / 3) colours")
           }
         }
