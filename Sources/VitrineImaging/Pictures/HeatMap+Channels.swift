@@ -26,7 +26,7 @@ extension HeatMap {
         "expected channels × height × width values, found \(values.count) for "
           + "\(channels)x\(height)x\(width)")
     }
-    let scale = try scale ?? .fitted(to: values)
+    let scale = if let scale { scale } else { try ColorScale.fitted(to: values) }
     let colorMap = colorMap ?? scale.defaultColorMap
     var tiles: [Image] = []
     for channel in 0..<channels {
