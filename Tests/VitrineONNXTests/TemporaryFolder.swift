@@ -52,8 +52,6 @@ final class TemporaryFolder {
 
   func pipe(_ name: String) -> Bool { mkfifo(register(name), 0o600) == 0 }
 
-  func unreadable(_ name: String) -> Bool { chmod(path + "/" + name, 0) == 0 && getuid() != 0 }
-
   private func register(_ name: String) -> String {
     let file = path + "/" + name
     created.append((file, false))
