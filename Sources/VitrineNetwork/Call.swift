@@ -1,0 +1,177 @@
+internal import VitrineCore
+internal import VitrineTensor
+
+/// The inputs of one call: checked, in the network's order and precision, and cut into batches that
+/// the network can take.
+struct Call {
+  let samples: Int
+  private let network: Network
+  private let tensors: [Tensor]
+  private let isBatchFixedToOne: Bool
+
+  /// Checks inputs against the network's signature.
+  ///
+  /// - Throws: ``NetworkError/invalidInput(name:expected:found:)``.
+  init(_ inputs: Inputs, network: Network) throws {
+    self.network = network
+    let ports = network.signature.inputs
+    for (name, _) in inputs.tensors where !ports.contains(where: { $0.name == name }) {
+      throw NetworkError.unknownSite(
+        name: name, suggestion: closestName(to: name, among: ports.map(\.name)))
+    }
+    var samples: Int?
+    var tensors: [Tensor] = []
+    for port in ports {
+      guard let tensor = inputs[port.name] else {
+        throw NetworkError.invalidInput(
+          name: port.name, expected: port.shapeDescription, found: "nothing")
+      }
+      let shape = tensor.shape.dimensions
+      let fits =
+        shape.count == port.dimensions.count
+        && zip(shape, port.dimensions).enumerated().allSatisfy { axis, pair in
+          pair.1 == nil || pair.0 == pair.1 || (axis == 0 && pair.1 == 1)
+        }
+      guard fits, !(shape.first == 0) else {
+        throw NetworkError.invalidInput(
+          name: port.name, expected: "shape \(port.shapeDescription)", found: "\(shape)")
+      }
+      guard tensor.dataType.isFloatingPoint || !port.dataType.isFloatingPoint else {
+        throw NetworkError.invalidInput(
+          name: port.name, expected: "real numbers", found: "\(tensor.dataType) elements")
+      }
+      if let count = shape.first {
+        guard samples == nil || samples == count else {
+          throw NetworkError.invalidInput(
+            name: port.name, expected: "\(samples ?? 0) samples as in the other inputs",
+            found: "\(count)")
+        }
+        samples = count
+      }
+      let real: DataType = network.configuration.precision == .double ? .float64 : .float32
+      tensors.append(tensor.converted(to: port.dataType.isFloatingPoint ? real : port.dataType))
+    }
+    self.samples = samples ?? 1
+    self.tensors = tensors
+    isBatchFixedToOne = ports.contains { $0.dimensions.first == 1 }
+  }
+
+  /// Calls `body` with batches of the inputs, in order.
+  ///
+  /// A network exported for batches of one runs whole batches where its graph keeps samples apart
+  /// and sample by sample where it does not.
+  func chunks<Result>(
+    _ body: (PreparedEngine, [Tensor], Range<Int>) throws -> Result
+  ) throws -> [Result] {
+    if samples == 1 || !isBatchFixedToOne {
+      return [try body(network.engines.engine(for: tensors), tensors, 0..<samples)]
+    }
+    if let engine = try? network.engines.engine(for: tensors),
+      engine.keepsSamplesApart(samples)
+    {
+      return [try body(engine, tensors, 0..<samples)]
+    }
+    return try (0..<samples).map { sample in
+      let single = try tensors.map { try rows(sample..<sample + 1, of: $0) }
+      return try body(network.engines.engine(for: single), single, sample..<sample + 1)
+    }
+  }
+}
+
+extension Objective {
+  /// Returns the objective for some of the samples.
+  func restricted(to samples: Range<Int>, of total: Int) throws -> Objective {
+    guard samples.count < total else { return self }
+    switch form {
+    case .elements(let elements) where elements.count > 1:
+      guard elements.count == total else {
+        throw CoreError.targetCount(expected: total, found: elements.count)
+      }
+      return Objective(site, .elements(Array(elements[samples])))
+    case .cotangent(let tensor):
+      guard tensor.shape.dimensions.first == total else {
+        throw CoreError.shapeMismatch(
+          what: "first dimension of the cotangent", expected: [total],
+          found: Array(tensor.shape.dimensions.prefix(1)))
+      }
+      return Objective(site, .cotangent(try rows(samples, of: tensor)))
+    default: return self
+    }
+  }
+}
+
+// MARK: - Rows of tensors, along the first axis
+
+/// Returns some samples of a tensor.
+func rows(_ samples: Range<Int>, of tensor: Tensor) throws -> Tensor {
+  let total = tensor.shape[0]
+  let bytes = total > 0 ? tensor.count / total * tensor.dataType.byteCount : 0
+  var result = Tensor(
+    zeros: try Shape([samples.count] + tensor.shape.dimensions.dropFirst()), tensor.dataType)
+  result.withMutableBytes { target in
+    tensor.withBytes { source in
+      target.copyMemory(
+        from: UnsafeRawBufferPointer(
+          rebasing: source[samples.lowerBound * bytes..<samples.upperBound * bytes]))
+    }
+  }
+  return result
+}
+
+/// Returns tensors put together along the first axis.
+func joined(_ parts: [Tensor]) throws -> Tensor {
+  guard let first = parts.first else { return Tensor(zeros: try Shape([0])) }
+  if parts.count == 1 { return first }
+  let samples = parts.reduce(0) { $0 + ($1.shape.dimensions.first ?? 1) }
+  var result = Tensor(
+    zeros: try Shape([samples] + first.shape.dimensions.dropFirst()), first.dataType)
+  result.withMutableBytes { target in
+    var start = 0
+    for part in parts {
+      part.withBytes { source in
+        UnsafeMutableRawBufferPointer(rebasing: target[start..<start + source.count])
+          .copyMemory(from: source)
+        start += source.count
+      }
+    }
+  }
+  return result
+}
+
+/// Returns K tensors `[samples, …]` as one `[samples, K, …]`.
+func stacked(_ rows: [Tensor], samples: Int) throws -> Tensor {
+  guard let first = rows.first else { return Tensor(zeros: try Shape([samples, 0])) }
+  var result = Tensor(
+    zeros: try Shape([samples, rows.count] + first.shape.dimensions.dropFirst()), first.dataType)
+  let bytes = samples > 0 ? first.count / samples * first.dataType.byteCount : 0
+  result.withMutableBytes { target in
+    for (k, row) in rows.enumerated() {
+      row.withBytes { source in
+        for n in 0..<samples {
+          let start = (n * rows.count + k) * bytes
+          UnsafeMutableRawBufferPointer(rebasing: target[start..<start + bytes])
+            .copyMemory(from: UnsafeRawBufferPointer(rebasing: source[n * bytes..<(n + 1) * bytes]))
+        }
+      }
+    }
+  }
+  return result
+}
+
+/// Returns one element of every sample, shape `[samples]`.
+func column(_ element: Int, of value: Tensor) throws -> Tensor {
+  let samples = value.shape.dimensions.first ?? 1
+  let perSample = samples > 0 ? value.count / samples : 0
+  let size = value.dataType.byteCount
+  var result = Tensor(zeros: try Shape([samples]), value.dataType)
+  result.withMutableBytes { target in
+    value.withBytes { source in
+      for n in 0..<samples {
+        let start = (n * perSample + element) * size
+        UnsafeMutableRawBufferPointer(rebasing: target[n * size..<(n + 1) * size])
+          .copyMemory(from: UnsafeRawBufferPointer(rebasing: source[start..<start + size]))
+      }
+    }
+  }
+  return result
+}

@@ -1,0 +1,131 @@
+internal import Synchronization
+internal import VitrineCore
+internal import VitrineTensor
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+
+/// The engines of one network, one for each combination of input shapes, made when first needed.
+final class EngineCache: Sendable {
+  private let wiring: Wiring
+  private let configuration: Network.Configuration
+  private let memoryLimit: Int
+  private let engines = Mutex<[[[Int]]: PreparedEngine]>([:])
+
+  init(_ wiring: Wiring, configuration: Network.Configuration) {
+    self.wiring = wiring
+    self.configuration = configuration
+    memoryLimit = configuration.memoryLimit ?? Self.defaultMemoryLimit
+  }
+
+  /// Returns the engine for inputs of these shapes.
+  ///
+  /// - Throws: ``NetworkError`` if the shapes do not fit the graph.
+  func engine(for inputs: [Tensor]) throws -> PreparedEngine {
+    let key = inputs.map(\.shape.dimensions)
+    if let engine = engines.withLock({ $0[key] }) { return engine }
+    let types = inputs.map { ($0.shape, $0.dataType.isFloatingPoint ? .float32 : $0.dataType) }
+    let engine = try make(types)
+    engines.withLock { cache in
+      // Callers with ever new shapes must not fill the memory with plans.
+      if cache.count >= 8 { cache.removeAll() }
+      cache[key] = engine
+    }
+    return engine
+  }
+
+  private func make(_ inputs: [(shape: Shape, dataType: DataType)]) throws -> PreparedEngine {
+    switch configuration.precision {
+    case .double:
+      let specialization = try Specialization(
+        wiring, inputs: inputs, real: Double.self, memoryLimit: memoryLimit)
+      return PreparedEngine(
+        ReferenceExecutor<Double>(specialization), specialization, realType: .float64)
+    case .single, .exact:
+      let specialization = try Specialization(
+        wiring, inputs: inputs, real: Float.self, memoryLimit: memoryLimit)
+      return PreparedEngine(
+        ReferenceExecutor<Float>(specialization), specialization, realType: .float32)
+    }
+  }
+
+  /// Returns the types of all values for one sample, or `nil` if an extent besides the batch's is
+  /// free.
+  ///
+  /// - Throws: ``NetworkError`` if the graph cannot be run with its own declared shapes.
+  func sampleTypes(of ports: [Graph.Port]) throws -> [ValueType]? {
+    var inputs: [(shape: Shape, dataType: DataType)] = []
+    for port in ports {
+      guard let dimensions = port.dimensions else { return nil }
+      var shape: [Int] = []
+      for (axis, dimension) in dimensions.enumerated() {
+        switch dimension {
+        case .fixed(let extent): shape.append(extent)
+        case .dynamic:
+          guard axis == 0 else { return nil }
+          shape.append(1)
+        }
+      }
+      do {
+        inputs.append((try Shape(shape), port.dataType.isFloatingPoint ? .float32 : port.dataType))
+      } catch {
+        throw NetworkError.malformedGraph("input '\(port.name)': \(error)")
+      }
+    }
+    return try Specialization(wiring, inputs: inputs, real: Float.self, memoryLimit: memoryLimit)
+      .types
+  }
+
+  private static let defaultMemoryLimit: Int = {
+    let pages = sysconf(Int32(_SC_PHYS_PAGES))
+    let size = sysconf(Int32(_SC_PAGESIZE))
+    guard pages > 0, size > 0 else { return 4 << 30 }
+    return pages / 10 * 7 * size
+  }()
+}
+
+/// An engine with what its callers need to know of the shapes it was made for.
+struct PreparedEngine: Sendable {
+  private let engine: any Engine
+  private let specialization: Specialization
+  let realType: DataType
+
+  init(_ engine: any Engine, _ specialization: Specialization, realType: DataType) {
+    self.engine = engine
+    self.specialization = specialization
+    self.realType = realType
+  }
+
+  /// How many cotangents one backward pass takes at most.
+  var cotangentLimit: Int { 16 }
+
+  func shape(of value: Int) throws -> Shape { specialization.types[value].shape }
+
+  /// Whether every value that depends on the inputs counts `samples` along its first axis.
+  func keepsSamplesApart(_ samples: Int) -> Bool {
+    let wiring = specialization.wiring
+    let depends = wiring.dependents(of: wiring.inputs)
+    return wiring.values.indices.allSatisfy { value in
+      let type = specialization.types[value]
+      return !depends[value] || type.constant != nil || !type.dataType.isFloatingPoint
+        || type.shape.dimensions.first == samples
+    }
+  }
+
+  func evaluate(_ targets: [Int], inputs: [Tensor]) throws -> [Tensor] {
+    try engine.evaluate(targets, inputs: inputs)
+  }
+
+  func gradients(
+    of source: Int, withRespectTo sites: [Int], inputs: [Tensor], rules: RuleTable,
+    cotangents: [Tensor]
+  ) throws -> (value: Tensor, gradients: [[Tensor]]) {
+    try engine.gradients(
+      of: source, withRespectTo: sites, inputs: inputs, rules: rules, cotangents: cotangents)
+  }
+}

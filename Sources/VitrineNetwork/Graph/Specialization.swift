@@ -1,0 +1,81 @@
+internal import VitrineCore
+package import VitrineTensor
+
+/// A graph for input shapes: the shape of every value, and the values that depend on no input's
+/// elements, already computed.
+package struct Specialization: Sendable {
+  package let wiring: Wiring
+  /// One per value.
+  package let types: [ValueType]
+
+  /// Infers shapes and folds constants.
+  ///
+  /// - Parameters:
+  ///   - inputs: Shape of each of the wiring's inputs, with its declared type.
+  ///   - real: The precision that real constants get.
+  ///   - memoryLimit: Largest number of bytes a single value may have.
+  /// - Throws: ``NetworkError/invalidNode(name:kind:reason:)`` or ``NetworkError/memoryLimit``.
+  package init<T: RealScalar>(
+    _ wiring: Wiring, inputs: [(shape: Shape, dataType: DataType)], real: T.Type, memoryLimit: Int
+  ) throws {
+    self.wiring = wiring
+    var types: [ValueType] = []
+    types.reserveCapacity(wiring.values.count)
+    for (index, value) in wiring.values.enumerated() {
+      switch value.source {
+      case .input:
+        // Inputs are numbered first.
+        types.append(ValueType(inputs[index].shape, inputs[index].dataType))
+      case .constant(let tensor):
+        types.append(Self.constant(tensor, T.self))
+      case .node: types.append(ValueType(Self.unknownShape, .float32))
+      }
+    }
+    for node in wiring.nodes {
+      let arguments = node.inputs.map { $0.map { types[$0] } }
+      do {
+        let results = try node.operation.infer(arguments)
+        guard results.count >= node.outputs.count else {
+          throw OperatorError("has \(results.count) outputs, the node names \(node.outputs.count)")
+        }
+        for (output, result) in zip(node.outputs, results) {
+          guard let output else { continue }
+          types[output] = result
+          let bytes = result.shape.count * (T.self == Double.self ? 8 : result.dataType.byteCount)
+          guard bytes <= memoryLimit else {
+            throw NetworkError.memoryLimit(
+              needed: bytes, limit: memoryLimit,
+              what: "the output of node \(node.name) (\(node.kind), shape \(result.shape))")
+          }
+        }
+        if results.allSatisfy({ $0.constant != nil }) { continue }
+        if arguments.allSatisfy({ $0 == nil || $0?.constant != nil }) {
+          let constants = arguments.map { $0?.constant }
+          for (output, tensor) in zip(node.outputs, try node.operation.evaluate(constants, T.self))
+          {
+            if let output { types[output] = Self.constant(tensor, T.self) }
+          }
+        }
+      } catch let error as OperatorError {
+        throw NetworkError.invalidNode(name: node.name, kind: node.kind, reason: error.reason)
+      } catch let error as TensorError {
+        throw NetworkError.invalidNode(
+          name: node.name, kind: node.kind, reason: error.description)
+      }
+    }
+    self.types = types
+  }
+
+  /// Whether the value is known without running anything.
+  package func isConstant(_ value: Int) -> Bool { types[value].constant != nil }
+
+  private static func constant<T: RealScalar>(_ tensor: Tensor, _: T.Type) -> ValueType {
+    guard tensor.dataType.isFloatingPoint else { return ValueType(constant: tensor) }
+    return ValueType(tensor.shape, .float32, constant: tensor.converted(to: T.dataType))
+  }
+
+  private static let unknownShape: Shape = {
+    guard let shape = try? Shape([]) else { preconditionFailure("[] is a valid shape") }
+    return shape
+  }()
+}

@@ -1,0 +1,218 @@
+public import VitrineCore
+public import VitrineTensor
+
+/// A network that can be run and differentiated at any site: immutable and thread-safe.
+///
+/// A plan is made for each combination of input shapes and sites when it is first asked for, and kept.
+public struct Network: Differentiable {
+  /// How numbers are computed.
+  public enum Precision: String, Sendable, Hashable, CaseIterable {
+    /// float32, fast.
+    case single
+    /// float32 with long sums split, so that rounding stays near one unit in the last place.
+    case exact
+    /// float64, the reference.
+    case double
+  }
+
+  /// What a network may use.
+  public struct Configuration: Sendable, Hashable {
+    public var precision: Precision
+    /// Threads for one call; `nil` for all cores.
+    public var threads: Int?
+    /// Bytes that one call may use for activations; `nil` for 70 % of the machine's memory.
+    public var memoryLimit: Int?
+
+    public init(precision: Precision = .single, threads: Int? = nil, memoryLimit: Int? = nil) {
+      self.precision = precision
+      self.threads = threads
+      self.memoryLimit = memoryLimit
+    }
+  }
+
+  public let graph: Graph
+  public let configuration: Configuration
+  public let signature: Signature
+  public let layers: [Layer]
+  let wiring: Wiring
+  let engines: EngineCache
+  private let scores: [String: OutputScores]
+
+  /// Checks a graph and prepares it.
+  ///
+  /// - Throws: ``NetworkError`` if an operator is not supported (all are named at once), the graph is
+  ///   malformed, or a node's attributes or shapes do not fit.
+  /// - Complexity: O(nodes); constants are not copied.
+  public init(_ graph: Graph, configuration: Configuration = Configuration()) throws {
+    self.graph = graph
+    self.configuration = configuration
+    let wiring = try Wiring(graph)
+    self.wiring = wiring
+    let inputs = graph.inputs.filter { graph.constants[$0.name] == nil }
+    engines = EngineCache(wiring, configuration: configuration)
+    let sample = try engines.sampleTypes(of: inputs)
+    signature = Signature(
+      inputs: inputs.enumerated().map { index, port in
+        describe(port, sample: sample?[wiring.inputs[index]], isInput: true)
+      },
+      outputs: graph.outputs.enumerated().map { index, port in
+        describe(port, sample: sample?[wiring.outputs[index]], isInput: false)
+      })
+    layers = wiring.layers(types: sample)
+    scores = wiring.outputScores()
+  }
+
+  /// Number of elements of all real constants that are not single numbers: weights and biases.
+  public var parameterCount: Int {
+    graph.constants.values.reduce(0) {
+      $0 + ($1.dataType.isFloatingPoint && $1.rank > 0 ? $1.count : 0)
+    }
+  }
+
+  /// Returns multiplications with addition for one sample, of convolutions and matrix products; `nil`
+  /// if shapes are not known before the network is called.
+  public func multiplyAdds() -> Int? {
+    guard let types = try? engines.sampleTypes(of: inputPorts) else { return nil }
+    return wiring.multiplyAdds(types)
+  }
+
+  public func site(of score: Score, output: String) -> Site? {
+    guard let found = scores[output] else { return score == .logit ? .output(output) : nil }
+    return score == .logit ? .layer(found.logit) : found.probability.map { .output($0) }
+  }
+
+  // MARK: - Model
+
+  public func evaluate(_ inputs: Inputs, observing sites: [Site]) throws -> [Tensor] {
+    let targets = try sites.map(value)
+    let call = try Call(inputs, network: self)
+    let parts = try call.chunks { engine, tensors, _ in
+      try engine.evaluate(targets, inputs: tensors)
+    }
+    return try targets.indices.map { index in try joined(parts.map { $0[index] }) }
+  }
+
+  // MARK: - Differentiable
+
+  public func gradients(
+    of objective: Objective, withRespectTo sites: [Site], at inputs: Inputs, rules: BackwardRules
+  ) throws -> Gradients {
+    let problem = try Problem(objective.site, sites, rules, network: self)
+    let call = try Call(inputs, network: self)
+    let parts = try call.chunks { engine, tensors, samples in
+      let shape = try engine.shape(of: problem.source)
+      let chunk = try objective.restricted(to: samples, of: call.samples)
+      let result = try engine.gradients(
+        of: problem.source, withRespectTo: problem.sites, inputs: tensors, rules: problem.rules,
+        cotangents: [try chunk.cotangent(for: shape, engine.realType)])
+      return (values: try chunk.values(of: result.value), gradients: result.gradients[0])
+    }
+    return Gradients(
+      values: parts.flatMap(\.values),
+      tensors: try sites.indices.map { index in try joined(parts.map { $0.gradients[index] }) },
+      applications: problem.rules.applications)
+  }
+
+  public func jacobian(
+    of output: Site, elements: [Int]?, withRespectTo sites: [Site], at inputs: Inputs,
+    rules: BackwardRules, context: Context
+  ) throws -> Jacobian {
+    let problem = try Problem(output, sites, rules, network: self)
+    let call = try Call(inputs, network: self)
+    let parts = try call.chunks { engine, tensors, samples in
+      let shape = try engine.shape(of: problem.source)
+      let count = samples.count > 0 ? shape.count / samples.count : 0
+      let elements = elements ?? Array(0..<count)
+      var values: [Tensor] = []
+      var rows: [[Tensor]] = []
+      // Chunks of elements share one forward pass each; memory stays bounded.
+      for start in stride(from: 0, to: elements.count, by: engine.cotangentLimit) {
+        try context.checkCancellation()
+        let chunk = elements[start..<min(start + engine.cotangentLimit, elements.count)]
+        let result = try engine.gradients(
+          of: problem.source, withRespectTo: problem.sites, inputs: tensors, rules: problem.rules,
+          cotangents: try chunk.map {
+            try Objective(output, .elements([$0])).cotangent(for: shape, engine.realType)
+          })
+        rows += result.gradients
+        values = [result.value]
+        context.progress(rows.count, of: elements.count, "outputs")
+      }
+      let picked = try values.first.map { value in
+        try stacked(elements.map { try column($0, of: value) }, samples: samples.count)
+      }
+      return (
+        values: picked,
+        rows: try sites.indices.map { site in
+          try stacked(rows.map { $0[site] }, samples: samples.count)
+        }
+      )
+    }
+    return Jacobian(
+      values: try joined(parts.compactMap(\.values)),
+      tensors: try sites.indices.map { index in try joined(parts.map { $0.rows[index] }) },
+      applications: problem.rules.applications)
+  }
+
+  // MARK: - Sites
+
+  /// Returns the number of the value at a site.
+  func value(_ site: Site) throws -> Int {
+    switch site {
+    case .input(let name):
+      guard let index = inputPorts.firstIndex(where: { $0.name == name }) else {
+        throw unknown(name, among: inputPorts.map(\.name))
+      }
+      return wiring.inputs[index]
+    case .output(let name):
+      guard let index = graph.outputs.firstIndex(where: { $0.name == name }) else {
+        throw unknown(name, among: graph.outputs.map(\.name))
+      }
+      return wiring.outputs[index]
+    case .layer(let name): return try wiring.value(named: name)
+    }
+  }
+
+  var inputPorts: [Graph.Port] { graph.inputs.filter { graph.constants[$0.name] == nil } }
+
+  private func unknown(_ name: String, among names: [String]) -> NetworkError {
+    .unknownSite(name: name, suggestion: closestName(to: name, among: names))
+  }
+}
+
+/// What is differentiated with respect to what.
+private struct Problem {
+  let source: Int
+  let sites: [Int]
+  let rules: RuleTable
+
+  init(_ source: Site, _ sites: [Site], _ rules: BackwardRules, network: Network) throws {
+    self.source = try network.value(source)
+    self.sites = try sites.map(network.value)
+    let path = DifferentiationPath(network.wiring, from: self.sites, to: self.source)
+    for (site, value) in zip(sites, self.sites) {
+      if case .input(let name) = site,
+        let port = network.inputPorts.first(where: { $0.name == name }),
+        !port.dataType.isFloatingPoint
+      {
+        throw NetworkError.notDifferentiable(
+          "input '\(name)' holds integers; differentiate with respect to the output of its embedding"
+            + (network.embedding(of: value).map { ", layer '\($0)'" } ?? ""))
+      }
+      guard path.isActive[value] else {
+        throw NetworkError.notDifferentiable("\(source) does not depend on \(site)")
+      }
+    }
+    self.rules = try RuleTable(rules, network.wiring, path: path)
+  }
+}
+
+extension Network {
+  /// Returns the name of the first Gather that an integer input indexes.
+  fileprivate func embedding(of value: Int) -> String? {
+    let depends = wiring.dependents(of: [value])
+    return wiring.nodes.first {
+      $0.kind == "Gather" && $0.inputs.count > 1 && ($0.inputs[1].map { depends[$0] } ?? false)
+    }?.name
+  }
+}
