@@ -2,9 +2,13 @@
 ///
 /// Narrower integers and half-precision numbers of model files are widened when they are read.
 public enum DataType: String, Sendable, Hashable, CaseIterable {
+  /// IEEE 754 single precision, 4 bytes.
   case float32
+  /// IEEE 754 double precision, 8 bytes.
   case float64
+  /// Two's complement, 8 bytes.
   case int64
+  /// One byte, 0 or 1.
   case bool
 
   /// Bytes of one element.

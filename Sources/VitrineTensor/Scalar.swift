@@ -8,6 +8,7 @@
 
 /// A Swift type that can be the element of a tensor: `Float`, `Double`, `Int64` or `Bool`.
 public protocol Scalar: BitwiseCopyable, Sendable, Equatable {
+  /// The name of this type among the element types of tensors.
   static var dataType: DataType { get }
   /// The value written to fresh memory: zero or `false`.
   static var zero: Self { get }
@@ -32,15 +33,23 @@ extension Bool: Scalar {
 
 /// A real number with the elementary functions that operators need: `Float` or `Double`.
 ///
-/// `Float`'s functions are computed in double precision and rounded once, so that they are the same
-/// on every platform up to the last place of its libm.
+/// `Double`'s functions are the platform's libm, which differ between platforms in the last place.
+/// `Float`'s are computed in double precision and rounded once: that hides the difference except
+/// where the result lies within libm's error of the middle between two neighbouring floats.
 public protocol RealScalar: Scalar, BinaryFloatingPoint {
+  /// Returns e to the power of `x`.
   static func exp(_ x: Self) -> Self
+  /// Returns the natural logarithm: -∞ at 0, NaN below.
   static func log(_ x: Self) -> Self
+  /// Returns the hyperbolic tangent, in -1...1.
   static func tanh(_ x: Self) -> Self
+  /// Returns the error function, in -1...1.
   static func erf(_ x: Self) -> Self
+  /// Returns the sine of `x` radians.
   static func sin(_ x: Self) -> Self
+  /// Returns the cosine of `x` radians.
   static func cos(_ x: Self) -> Self
+  /// Returns `x` to the power of `y`, with C's special cases.
   static func pow(_ x: Self, _ y: Self) -> Self
 }
 

@@ -2,14 +2,15 @@
 ///
 /// The empty shape `[]` is that of a scalar, with one element. An extent may be zero.
 public struct Shape: Hashable, Sendable {
+  /// Extent of each axis, outermost first, none negative.
   public let dimensions: [Int]
-  /// Number of elements: the product of the dimensions.
+  /// Number of elements: the product of the dimensions, 1 if there are none.
   public let count: Int
 
   /// Creates a shape.
   ///
-  /// - Throws: ``TensorError/invalidShape(_:)`` if a dimension is negative or if the number of
-  ///   elements, or of bytes at 8 bytes an element, overflows an `Int`.
+  /// - Throws: ``TensorError/invalidShape(_:)`` if a dimension is negative or if the product of
+  ///   those that are not zero exceeds `Int.max / 16`, so that bytes and strides never overflow.
   public init(_ dimensions: [Int]) throws(TensorError) {
     var count = 1
     var hasZero = false
@@ -31,6 +32,8 @@ public struct Shape: Hashable, Sendable {
   public var rank: Int { dimensions.count }
 
   /// Distance in elements between neighbours along each axis, row-major.
+  ///
+  /// Of no use, but harmless, if a dimension is zero.
   public var strides: [Int] {
     var strides = [Int](repeating: 1, count: rank)
     for axis in stride(from: rank - 2, through: 0, by: -1) {
@@ -39,9 +42,11 @@ public struct Shape: Hashable, Sendable {
     return strides
   }
 
+  /// The extent of an axis counted from the front, which must be in `0..<rank`.
   public subscript(_ axis: Int) -> Int { dimensions[axis] }
 
-  /// Returns the axis counted from the front: `-1` is the last.
+  /// Returns the position from the front of an axis that may be counted from the back: `-1` is the
+  /// last.
   ///
   /// - Throws: ``TensorError/axisOutOfRange(axis:shape:)``.
   public func normalizedAxis(_ axis: Int) throws(TensorError) -> Int {
