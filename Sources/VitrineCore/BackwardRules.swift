@@ -4,6 +4,7 @@
 /// of `z`. The set is open: a model may offer more rules than these and says which by throwing for
 /// the others.
 public struct BackwardRule: Hashable, Sendable, CustomStringConvertible {
+  /// Stable, in kebab-case.
   public let identifier: String
 
   public init(_ identifier: String) { self.identifier = identifier }

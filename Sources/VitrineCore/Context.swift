@@ -11,6 +11,12 @@ public struct Context: Sendable {
   private let onProgress: (@Sendable (Progress) -> Void)?
   private let cancellation: Cancellation?
 
+  /// Creates a context.
+  ///
+  /// - Parameters:
+  ///   - memoryLimit: In bytes.
+  ///   - labels: Class names by index, for ``Target/Choice/label(_:)``.
+  ///   - onProgress: May be called from any thread.
   public init(
     seed: UInt64 = 0, memoryLimit: Int = 1 << 30, labels: [String]? = nil,
     cancellation: Cancellation? = nil, onProgress: (@Sendable (Progress) -> Void)? = nil
@@ -55,7 +61,9 @@ public final class Cancellation: Sendable {
 
   public init() {}
 
+  /// Asks the run to stop; it throws ``CoreError/cancelled`` at its next check.
   public func cancel() { flag.store(true, ordering: .relaxed) }
 
+  /// Whether ``cancel()`` was called.
   public var isCancelled: Bool { flag.load(ordering: .relaxed) }
 }

@@ -1,9 +1,13 @@
 /// A method of explanation with its options set: a stateless value.
 ///
-/// Laws, checked by the conformance kit: equal calls give bit-equal results; the attribution has the
-/// shape its axes say; a sample's attribution does not depend on the rest of the batch; the model is
-/// used only through ``Model`` and, where ``method`` requires gradients, ``Differentiable``.
+/// Laws, checked by the conformance kit (`VitrineConformance`): equal calls give bit-equal attributions,
+/// whatever was explained in between; an attribution has the shape its axes say and finite numbers; a
+/// sample's attribution does not depend on the rest of the batch, also when the method is random; the
+/// inputs stay as they were; a target that does not exist is an error; the model is used only through
+/// ``Model`` and, where ``method`` requires gradients, ``Differentiable``; a cancelled run throws
+/// ``CoreError/cancelled`` after at most a few calls of the model.
 public protocol Explainer: Sendable {
+  /// What it is, needs and can be told; the same at every access.
   static var method: Method { get }
 
   /// Creates an explainer from checked options.

@@ -35,7 +35,8 @@ public struct Explained: Sendable {
   public let skippedSoftmax: Bool
   /// The explained element for each sample; empty if it was not a single element.
   public let elements: [Int]
-  /// The objective's value for each sample, in its own units.
+  /// The objective's value for each sample, in its own units; for a Jacobian one value for each
+  /// sample and output, outputs innermost; empty for methods that explain no score.
   public let values: [Double]
 
   public init(
@@ -48,6 +49,7 @@ public struct Explained: Sendable {
     self.values = values
   }
 
+  /// Creates the description of a resolved target and its objective's values.
   public init(_ target: ResolvedTarget, values: [Double]) {
     self.init(
       site: target.site, score: target.score, skippedSoftmax: target.skippedSoftmax,
@@ -76,6 +78,9 @@ public struct Explanation: Sendable {
   /// Things a reader must know to trust the numbers, one sentence each.
   public let warnings: [String]
 
+  /// Creates an explanation.
+  ///
+  /// - Precondition: `attributions` is not empty.
   public init(
     method: String, attributions: [Attribution], explained: Explained,
     diagnostics: [(name: String, value: Diagnostic)] = [], warnings: [String] = []

@@ -10,12 +10,15 @@ public struct Method: Sendable, Hashable {
 
   /// Stable, in kebab-case.
   public let identifier: String
+  /// Other names it is found by.
   public let aliases: [String]
   /// One sentence.
   public let summary: String
   /// The paper it comes from: authors, title, year.
   public let paper: String
+  /// What it asks of a model.
   public let requirement: Requirement
+  /// In the order a reader should see them.
   public let options: [Option]
   /// Whether it explains a target; methods that look at layers do not.
   public let usesTarget: Bool

@@ -12,6 +12,7 @@ public struct MethodCatalog: Sendable {
     for explainer in explainers { try register(explainer) }
   }
 
+  /// What the registered explainers are, in order of registration.
   public var methods: [Method] { explainers.map { $0.method } }
 
   /// Adds an explainer.

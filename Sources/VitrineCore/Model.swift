@@ -4,7 +4,12 @@ public import VitrineTensor
 ///
 /// Laws: calling never changes the model; equal inputs give bit-equal outputs, for any number of
 /// threads and whether a sample comes alone or in a batch; every call is thread-safe.
+///
+/// The value at an output or layer has the batch axis first, `[batch, channel, height, width]` or
+/// `[batch, feature]`. A model that takes one sample without a batch axis gives its values one, of
+/// extent 1: axis 0 counts samples wherever a ``Target`` or an ``Objective`` is read.
 public protocol Model: Sendable {
+  /// What it takes and gives; the first output is the one explained unless another is named.
   var signature: Signature { get }
 
   /// Every addressable value, in execution order.
@@ -13,7 +18,9 @@ public protocol Model: Sendable {
   /// Returns the values at `sites`, one tensor each, computing no more than they need.
   ///
   /// - Parameter inputs: One tensor per input, batch axis first where the port has one.
+  /// - Returns: The values in the order of `sites`, in the real type the model computes with.
   /// - Throws: When an input does not fit or a site is unknown.
+  /// - Complexity: One forward pass, stopped at the deepest site.
   func evaluate(_ inputs: Inputs, observing sites: [Site]) throws -> [Tensor]
 
   /// Returns the site that holds a score of an output: for ``Score/logit`` the value before a final
@@ -27,6 +34,22 @@ public protocol Model: Sendable {
 extension Model {
   public func site(of score: Score, output: String) -> Site? {
     score == .logit ? .output(output) : nil
+  }
+
+  /// Returns the layer with this name or, if there is none, the one with this alias.
+  public func layer(named name: String) -> Layer? {
+    layers.first { $0.name == name } ?? layers.first { $0.aliases.contains(name) }
+  }
+
+  /// Returns the site that someone means by a name: a layer's name, else that of an output or input,
+  /// else a layer's alias.
+  ///
+  /// - Returns: For a name the model does not have, a layer site for which the model throws.
+  public func site(named name: String) -> Site {
+    if layers.contains(where: { $0.name == name }) { return .layer(name) }
+    if signature.outputs.contains(where: { $0.name == name }) { return .output(name) }
+    if signature.inputs.contains(where: { $0.name == name }) { return .input(name) }
+    return .layer(name)
   }
 }
 
@@ -52,8 +75,11 @@ public protocol Differentiable: Model {
   ///
   /// - Parameters:
   ///   - elements: Flat indices into one sample of `output`; `nil` for all.
-  ///   - progress: Called with the number of elements done.
+  ///   - context: Told the number of elements done; asked between elements whether to stop.
   /// - Returns: For each site a tensor `[batch, elements, site shape without batch]`.
+  /// - Throws: As ``gradients(of:withRespectTo:at:rules:)``, and ``CoreError/cancelled``.
+  /// - Complexity: One forward pass and one backward pass for each element, at best; result of
+  ///   `elements × site` numbers for each sample.
   func jacobian(
     of output: Site, elements: [Int]?, withRespectTo sites: [Site], at inputs: Inputs,
     rules: BackwardRules, context: Context
@@ -93,6 +119,7 @@ public struct Jacobian: Sendable {
   public let values: Tensor
   /// One per requested site, shape `[batch, elements, site shape without batch]`.
   public let tensors: [Tensor]
+  /// Where backward rules other than the plain gradient were applied, in execution order.
   public let applications: [RuleApplication]
 
   public init(values: Tensor, tensors: [Tensor], applications: [RuleApplication] = []) {
@@ -123,15 +150,25 @@ extension Differentiable {
     let values = try Tensor(
       (0..<samples).flatMap { n in rows.map { $0.values[n] } }, shape: [samples, elements.count])
     let tensors = try sites.indices.map { site in
-      try stackRows(rows.map { $0.tensors[site] }, samples: samples)
+      try stackRows(rows.map { $0.tensors[site] }, samples: samples, sites[site])
     }
     return Jacobian(values: values, tensors: tensors, applications: rows.first?.applications ?? [])
   }
 }
 
 /// Turns K tensors `[N, …]` into one `[N, K, …]`.
-private func stackRows(_ rows: [Tensor], samples: Int) throws -> Tensor {
+private func stackRows(_ rows: [Tensor], samples: Int, _ site: Site) throws -> Tensor {
   guard let first = rows.first else { return Tensor(zeros: try Shape([samples, 0])) }
+  // The rows come from a model we do not know, and their bytes are copied unchecked below.
+  for row in rows where row.shape != first.shape || row.dataType != first.dataType {
+    throw CoreError.shapeMismatch(
+      what: "gradient of \(site)", expected: first.shape.dimensions, found: row.shape.dimensions)
+  }
+  guard first.rank > 0, first.shape[0] == samples else {
+    throw CoreError.shapeMismatch(
+      what: "gradient of \(site) for \(samples) samples",
+      expected: [samples] + first.shape.dimensions.dropFirst(), found: first.shape.dimensions)
+  }
   let shape = try Shape([samples, rows.count] + first.shape.dimensions.dropFirst())
   var result = Tensor(zeros: shape, first.dataType)
   let bytes = samples > 0 ? first.count / samples * first.dataType.byteCount : 0

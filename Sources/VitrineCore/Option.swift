@@ -4,8 +4,11 @@ public struct Option: Sendable, Hashable {
   public enum Kind: Sendable, Hashable {
     /// `true` or `false`.
     case flag
+    /// A whole number in a range.
     case integer(ClosedRange<Int>)
+    /// A finite number in a range.
     case number(ClosedRange<Double>)
+    /// One of these words.
     case choice([String])
     /// One or more integers, separated by commas.
     case integers(ClosedRange<Int>)
@@ -153,16 +156,19 @@ public struct Options: Sendable, Hashable {
   // The readers below answer for options the manifest declares with that kind; anything else is a
   // mistake in the method's own code.
 
+  /// Returns the value of a flag.
   public func flag(_ name: String) -> Bool {
     guard case .flag(let value)? = values[name] else { undeclared(name, "flag") }
     return value
   }
 
+  /// Returns the value of an integer.
   public func integer(_ name: String) -> Int {
     guard case .integer(let value)? = values[name] else { undeclared(name, "integer") }
     return value
   }
 
+  /// Returns the value of a number.
   public func number(_ name: String) -> Double {
     guard case .number(let value)? = values[name] else { undeclared(name, "number") }
     return value
@@ -174,25 +180,25 @@ public struct Options: Sendable, Hashable {
     return value
   }
 
-  /// Returns `nil` if the option was not given and has no default.
+  /// Returns the values of a list of integers, or `nil` if it was not given and has no default.
   public func integers(_ name: String) -> [Int]? {
     guard case .integers(let value)? = values[name] else { return nil }
     return value
   }
 
-  /// Returns `nil` if the option was not given and has no default.
+  /// Returns a layer's name, or `nil` if it was not given and has no default.
   public func layer(_ name: String) -> String? {
     guard case .text(let value)? = values[name] else { return nil }
     return value
   }
 
-  /// Returns `nil` if the option was not given and has no default.
+  /// Returns the names of layers, or `nil` if they were not given and have no default.
   public func layers(_ name: String) -> [String]? {
     guard case .texts(let value)? = values[name] else { return nil }
     return value
   }
 
-  /// Returns `nil` if the option was not given and has no default.
+  /// Returns the value of an integer, or `nil` if it was not given and has no default.
   public func optionalInteger(_ name: String) -> Int? {
     guard case .integer(let value)? = values[name] else { return nil }
     return value

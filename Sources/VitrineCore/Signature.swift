@@ -18,11 +18,12 @@ public enum Axis: String, Sendable, Hashable {
 public struct Port: Sendable, Hashable {
   public let name: String
   public let dataType: DataType
-  /// Extent along each axis; `nil` where the caller chooses.
+  /// Extent along each axis, batch included; `nil` where the caller chooses.
   public let dimensions: [Int?]
   /// What each axis means, one entry per dimension.
   public let axes: [Axis]
 
+  /// Creates a port from `dimensions` and the meaning of each of them.
   public init(name: String, dataType: DataType, dimensions: [Int?], axes: [Axis]) {
     self.name = name
     self.dataType = dataType
@@ -61,7 +62,7 @@ public struct Layer: Sendable, Hashable {
   public let kind: String
   /// Other names by which ``Site/layer(_:)`` finds it, such as that of its output tensor.
   public let aliases: [String]
-  /// Extent along each axis for one sample, batch axis included; `nil` where it is not known before
+  /// Extent along each axis for a batch of one, batch axis included; `nil` where it is not known before
   /// the model is called, empty if not even the rank is known.
   public let dimensions: [Int?]
 
@@ -83,8 +84,12 @@ public struct Layer: Sendable, Hashable {
 }
 
 /// A value of a model that can be observed, explained, or differentiated with respect to.
+///
+/// ``Model/site(named:)`` finds the site for a name that a person typed.
 public enum Site: Sendable, Hashable, CustomStringConvertible {
+  /// A model's input, by its name in the signature.
   case input(String)
+  /// A model's output, by its name in the signature.
   case output(String)
   /// The value written by a layer, by its name or one of its aliases.
   case layer(String)
@@ -109,6 +114,7 @@ public struct Inputs: Sendable {
   /// In the order of ``Signature/inputs``.
   public let tensors: [(name: String, value: Tensor)]
 
+  /// Binds tensors to input names; the model checks names and shapes when it is called.
   public init(_ tensors: [(name: String, value: Tensor)]) { self.tensors = tensors }
 
   /// Binds one tensor to the model's only input.
@@ -122,6 +128,7 @@ public struct Inputs: Sendable {
     tensors = [(ports[0].name, tensor)]
   }
 
+  /// The tensor bound to an input, or `nil` if there is none of that name.
   public subscript(_ name: String) -> Tensor? { tensors.first { $0.name == name }?.value }
 
   /// Returns the same inputs with one tensor replaced, or added at the end if it is new.

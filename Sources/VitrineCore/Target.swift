@@ -18,7 +18,8 @@ public struct Target: Sendable {
     case index(Int)
     /// One index per sample.
     case perSample([Int])
-    /// The class with this name in the model's labels.
+    /// The class with this name in ``Context/labels``: as it is spelled, else ignoring case, else as one
+    /// of the names in a label such as `tabby, tabby cat`.
     case label(String)
     /// A position in an output of higher rank, without the batch axis.
     case coordinates([Int])
@@ -37,8 +38,11 @@ public struct Target: Sendable {
     self.output = output
   }
 
+  /// The largest logit of the first output.
   public static let top = Target(.top)
+  /// The logit with this flat index in the first output.
   public static func index(_ index: Int) -> Target { Target(.index(index)) }
+  /// The logit of the class with this name in the first output.
   public static func label(_ label: String) -> Target { Target(.label(label)) }
 }
 
@@ -66,31 +70,41 @@ public struct ResolvedTarget: Sendable {
 }
 
 extension Model {
+  /// Returns the site of a target's output and score, whatever element it chooses, and whether a
+  /// softmax after that site is left out.
+  ///
+  /// - Throws: ``CoreError/unknownName(what:name:suggestion:known:)`` for an output the model does not
+  ///   have, ``CoreError/noProbability(output:)``.
+  public func explainedSite(of target: Target) throws(CoreError) -> (
+    site: Site, skippedSoftmax: Bool
+  ) {
+    let names = signature.outputs.map(\.name)
+    guard let output = target.output ?? names.first, names.contains(output) else {
+      throw .unknownName(
+        what: "output", name: target.output ?? "",
+        suggestion: closestName(to: target.output ?? "", among: names), known: names)
+    }
+    guard let site = site(of: target.score, output: output) else {
+      throw .noProbability(output: output)
+    }
+    return (site, target.score == .logit && self.site(of: .probability, output: output) != nil)
+  }
+
   /// Makes a target concrete: finds the site of its score and, for ``Target/Choice/top``, evaluates the
   /// model once.
   ///
-  /// - Throws: ``CoreError`` when the output, label or index does not exist, or the model has no
-  ///   probability.
+  /// An index is not compared with the extent of the output here, which is not known without a forward
+  /// pass; the objective is, wherever it is used.
+  ///
+  /// - Throws: ``CoreError`` when the output or label does not exist, coordinates do not fit, the model
+  ///   has no probability, or the largest of values with a NaN is asked for; what the model throws.
+  /// - Complexity: One forward pass for ``Target/Choice/top`` and ``Target/Choice/coordinates(_:)``.
   public func resolve(_ target: Target, at inputs: Inputs, context: Context) throws
     -> ResolvedTarget
   {
-    let outputs = signature.outputs
-    guard
-      let output = target.output.map({ name in outputs.first { $0.name == name } })
-        ?? outputs.first
-    else {
-      throw CoreError.unknownName(
-        what: "output", name: target.output ?? "",
-        suggestion: closestName(to: target.output ?? "", among: outputs.map(\.name)),
-        known: outputs.map(\.name))
-    }
-    guard let site = site(of: target.score, output: output.name) else {
-      throw CoreError.noProbability(output: output.name)
-    }
-    let skippedSoftmax =
-      target.score == .logit && self.site(of: .probability, output: output.name) != nil
+    let (site, skippedSoftmax) = try explainedSite(of: target)
 
-    func single(_ elements: [Int], samples: Int? = nil) -> ResolvedTarget {
+    func single(_ elements: [Int]) -> ResolvedTarget {
       ResolvedTarget(
         site: site, score: target.score, skippedSoftmax: skippedSoftmax, elements: elements,
         objective: Objective(site, .elements(elements)))
@@ -143,18 +157,31 @@ private func topElements(of value: Tensor) throws -> [Int] {
   }
 }
 
-private func indexOfLabel(_ label: String, in labels: [String]) throws -> Int {
+/// Returns the index of the class with a name: exact before case-insensitive before one name of several.
+///
+/// - Throws: ``CoreError`` if no class has the name, or several do: ImageNet has two classes `crane`.
+private func indexOfLabel(_ label: String, in labels: [String]) throws(CoreError) -> Int {
   let wanted = label.lowercased()
-  if let exact = labels.firstIndex(of: label) { return exact }
-  if let folded = labels.firstIndex(where: { $0.lowercased() == wanted }) { return folded }
-  // "tabby" finds "tabby, tabby cat".
-  let partial = labels.indices.filter { index in
-    labels[index].lowercased().split(separator: ",").contains { name in
-      name.drop { $0 == " " } == wanted[...]
+  let matches: [(String) -> Bool] = [
+    { $0 == label },
+    { $0.lowercased() == wanted },
+    // "tabby" finds "tabby, tabby cat".
+    {
+      $0.lowercased().split(separator: ",").contains { name in
+        name.drop { $0 == " " } == wanted[...]
+      }
+    },
+  ]
+  for isMatch in matches {
+    let found = labels.indices.filter { isMatch(labels[$0]) }
+    if found.count == 1 { return found[0] }
+    if found.count > 1 {
+      throw .notApplicable(
+        "label '\(label)' names several classes (\(found.map(String.init).joined(separator: ", "))); "
+          + "give the index")
     }
   }
-  if partial.count == 1 { return partial[0] }
-  throw CoreError.unknownName(
+  throw .unknownName(
     what: "label", name: label, suggestion: closestName(to: label, among: labels),
     known: labels.count <= 12 ? labels : [])
 }

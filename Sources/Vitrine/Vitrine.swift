@@ -1,0 +1,11 @@
+// One import for those who use the library: `import Vitrine`.
+
+@_exported public import VitrineActivations
+@_exported public import VitrineCore
+@_exported public import VitrineGradientMagnitude
+@_exported public import VitrineImaging
+@_exported public import VitrineJacobian
+@_exported public import VitrineNetwork
+@_exported public import VitrineONNX
+@_exported public import VitrineReport
+@_exported public import VitrineTensor
