@@ -1,0 +1,34 @@
+// Every kernel, for the instruction set whose parameters the includer has defined.
+
+#include "../include/vitrine_kernels.h"
+#include "../kernels.h"
+#include "vector.h"
+
+#include "view.h"
+
+#include "tile.h"
+
+#include "convolution.h"
+#include "depthwise.h"
+#include "functions.h"
+#include "elementwise.h"
+#include "layout.h"
+#include "pooling.h"
+#include "product.h"
+#include "packing.h"
+#include "burn.h"
+
+#define VK_TABLE                          \
+  {                                       \
+    .convolution = run_convolution,       \
+    .depthwise = run_depthwise,           \
+    .pool = run_pool,                     \
+    .elementwise = run_elementwise,       \
+    .global_average = run_global_average, \
+    .layout = run_layout,                 \
+    .fill = run_fill,                     \
+    .product = run_product,               \
+    .pack_group = pack_group,             \
+    .pack_matrix = pack_matrix,           \
+    .burn = burn,                         \
+  }

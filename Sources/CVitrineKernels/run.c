@@ -1,0 +1,117 @@
+#include "include/vitrine_kernels.h"
+#include "kernels.h"
+#include "team.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+// MARK: Instruction sets
+
+int vk_isa_available(vk_isa isa) {
+  switch (isa) {
+    case VK_PORTABLE: return 1;
+#if defined(__x86_64__)
+    case VK_AVX2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    case VK_AVX512:
+      return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")
+             && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw")
+             && __builtin_cpu_supports("fma");
+#elif defined(__aarch64__)
+    case VK_NEON: return 1;
+#endif
+    default: return 0;
+  }
+}
+
+static vk_isa detected;
+static pthread_once_t detection = PTHREAD_ONCE_INIT;
+
+static void detect(void) {
+  static const struct {
+    const char *name;
+    vk_isa isa;
+  } choices[] = {
+    {"avx512", VK_AVX512}, {"avx2", VK_AVX2}, {"neon", VK_NEON}, {"portable", VK_PORTABLE}};
+  const char *wish = getenv("VITRINE_ISA");
+  vk_isa best = VK_PORTABLE;
+  for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) {
+    if (!vk_isa_available(choices[i].isa)) continue;
+    if (best == VK_PORTABLE) best = choices[i].isa;
+    if (wish != NULL && strcmp(wish, choices[i].name) == 0) {
+      best = choices[i].isa;
+      break;
+    }
+  }
+  detected = best;
+}
+
+vk_isa vk_detected_isa(void) {
+  pthread_once(&detection, detect);
+  return detected;
+}
+
+const vk_kernels *vk_kernels_for(int isa) {
+  const vk_isa chosen =
+    isa >= 0 && vk_isa_available((vk_isa)isa) ? (vk_isa)isa : vk_detected_isa();
+  switch (chosen) {
+#if defined(__x86_64__)
+    case VK_AVX512: return &vk_kernels_avx512;
+    case VK_AVX2: return &vk_kernels_avx2;
+#elif defined(__aarch64__)
+    case VK_NEON: return &vk_kernels_neon;
+#endif
+    default: return &vk_kernels_portable;
+  }
+}
+
+// MARK: Running
+
+void vk_run(const vk_op *ops, size_t count, void *const *buffers, int threads, int isa) {
+  const vk_kernels *kernels = vk_kernels_for(isa);
+  vk_team team = vk_team_make(threads);
+  for (size_t i = 0; i < count; i++) {
+    const vk_op *op = &ops[i];
+    switch (op->kind) {
+      case VK_CONVOLUTION: kernels->convolution(&op->as.convolution, buffers, &team); break;
+      case VK_DEPTHWISE: kernels->depthwise(&op->as.depthwise, buffers, &team); break;
+      case VK_MAX_POOL:
+      case VK_MAX_POOL_BACKWARD:
+      case VK_AVERAGE_POOL:
+      case VK_AVERAGE_POOL_BACKWARD:
+        kernels->pool(op->kind, &op->as.pool, buffers, &team);
+        break;
+      case VK_ADD:
+      case VK_MULTIPLY:
+      case VK_AFFINE:
+      case VK_UNARY:
+      case VK_UNARY_BACKWARD:
+      case VK_COPY:
+      case VK_GLOBAL_AVERAGE_BACKWARD:
+        kernels->elementwise(op->kind, &op->as.elementwise, buffers, &team);
+        break;
+      case VK_GLOBAL_AVERAGE: kernels->global_average(&op->as.elementwise, buffers, &team); break;
+      case VK_PACK:
+      case VK_UNPACK: kernels->layout(op->kind, &op->as.layout, buffers, &team); break;
+      case VK_FILL: kernels->fill(&op->as.fill, buffers, &team); break;
+      case VK_MATRIX_PRODUCT: kernels->product(&op->as.product, buffers, &team); break;
+    }
+  }
+  vk_team_end(&team);
+}
+
+// MARK: Packing
+
+void vk_pack_group(
+  float *packed, const float *source, const int64_t *tap_source, const int32_t *tap_inputs,
+  size_t tap_count, size_t tap_lanes, int64_t input_stride, int64_t output_stride, size_t outputs,
+  size_t width, const float *scale) {
+  vk_kernels_for(-1)->pack_group(
+    packed, source, tap_source, tap_inputs, tap_count, tap_lanes, input_stride, output_stride,
+    outputs, width, scale);
+}
+
+void vk_pack_matrix(
+  float *packed, const float *b, size_t k, size_t n, int64_t k_stride, int64_t n_stride) {
+  vk_kernels_for(-1)->pack_matrix(packed, b, k, n, k_stride, n_stride);
+}

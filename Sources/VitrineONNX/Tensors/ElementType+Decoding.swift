@@ -1,0 +1,96 @@
+import VitrineTensor
+
+extension ElementType {
+  /// The values of an integer type that fit `Int64`.
+  var integerRange: ClosedRange<Int64> {
+    switch self {
+    case .int8: -0x80...0x7f
+    case .int16: -0x8000...0x7fff
+    case .int32: -0x8000_0000...0x7fff_ffff
+    case .uint8: 0...0xff
+    case .uint16: 0...0xffff
+    case .uint32: 0...0xffff_ffff
+    case .uint64: 0...Int64.max
+    default: Int64.min...Int64.max
+    }
+  }
+
+  /// Returns a tensor of elements that are stored one after the other, little-endian.
+  ///
+  /// - Parameter range: Exactly as many bytes of `bytes` as elements of `shape` take.
+  func tensor(
+    _ shape: Shape, _ bytes: [UInt8], _ range: Range<Int>, _ label: String
+  ) throws(ONNXError) -> Tensor {
+    switch self {
+    case .float32: return copied(shape, bytes, range, Float.self)
+    case .float64: return copied(shape, bytes, range, Double.self)
+    case .int64: return copied(shape, bytes, range, Int64.self)
+    case .bool: return mapped(shape, bytes, range) { (byte: UInt8) in byte != 0 }
+    case .float16: return mapped(shape, bytes, range, Float.init(half:))
+    case .bfloat16: return mapped(shape, bytes, range, Float.init(brain:))
+    case .int8: return mapped(shape, bytes, range) { (value: Int8) in Int64(value) }
+    case .int16: return mapped(shape, bytes, range) { (value: Int16) in Int64(value) }
+    case .int32: return mapped(shape, bytes, range) { (value: Int32) in Int64(value) }
+    case .uint8: return mapped(shape, bytes, range) { (value: UInt8) in Int64(value) }
+    case .uint16: return mapped(shape, bytes, range) { (value: UInt16) in Int64(value) }
+    case .uint32: return mapped(shape, bytes, range) { (value: UInt32) in Int64(value) }
+    case .uint64:
+      var largest: UInt64 = 0
+      let tensor = mapped(shape, bytes, range) { (value: UInt64) in
+        largest = max(largest, value)
+        return Int64(truncatingIfNeeded: value)
+      }
+      guard largest <= UInt64(Int64.max) else {
+        throw .unsupported(
+          "\(label) has the uint64 element \(largest); the largest supported is \(Int64.max)")
+      }
+      return tensor
+    default:
+      // `ElementType.init(code:)` lets no other type through.
+      throw .unsupported("\(label) has elements of type \(self)")
+    }
+  }
+
+  private func copied<T: Scalar>(
+    _ shape: Shape, _ bytes: [UInt8], _ range: Range<Int>, _ type: T.Type
+  ) -> Tensor {
+    Tensor(uninitialized: shape, of: T.self) { target in
+      bytes[range].withUnsafeBytes {
+        UnsafeMutableRawBufferPointer(target).copyMemory(from: $0)
+      }
+    }
+  }
+
+  private func mapped<Stored: FixedWidthInteger & BitwiseCopyable, T: Scalar>(
+    _ shape: Shape, _ bytes: [UInt8], _ range: Range<Int>, _ value: (Stored) -> T
+  ) -> Tensor {
+    Tensor(uninitialized: shape, of: T.self) { target in
+      bytes[range].withUnsafeBytes { source in
+        for index in target.indices {
+          let offset = index &* MemoryLayout<Stored>.size
+          target[index] = value(source.loadUnaligned(fromByteOffset: offset, as: Stored.self))
+        }
+      }
+    }
+  }
+}
+
+extension Float {
+  /// Creates the number that the bits of an IEEE 754 binary16 number stand for, exactly.
+  ///
+  /// `Float16` would do this, but Intel Macs do not have it.
+  init(half bits: UInt16) {
+    // With the exponent field moved into place the value is 2^112 times too small; multiplying by a
+    // power of two is exact, for subnormal numbers too.
+    let magnitude = UInt32(bits & 0x7fff) << 13
+    let scaled = (Float(bitPattern: magnitude) * 0x1p112).bitPattern
+    let sign = UInt32(bits & 0x8000) << 16
+    let isFinite = bits & 0x7c00 != 0x7c00
+    self.init(bitPattern: sign | (isFinite ? scaled : magnitude | 0x7f80_0000))
+  }
+
+  /// Creates the number that the bits of a bfloat16 number stand for, exactly.
+  init(brain bits: UInt16) {
+    self.init(bitPattern: UInt32(bits) << 16)
+  }
+}
