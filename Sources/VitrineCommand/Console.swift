@@ -32,7 +32,7 @@ public struct ProcessConsole: Console {
   public func write(_ text: String) throws(CommandError) {
     if let number = writeAll(Array(text.utf8), to: STDOUT_FILENO) {
       throw CommandError(
-        .inputOutput, code: "cannot-write",
+        .inputOutput, code: "cannot-write-output",
         "cannot write to standard output: \(systemMessage(number))")
     }
   }

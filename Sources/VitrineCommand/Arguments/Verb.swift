@@ -29,12 +29,12 @@ struct Verb: Sendable {
   let examples: [Example]
   /// Paragraphs after the flags.
   let notes: [String]
-  let run: @Sendable (Invocation, borrowing Session) throws -> Void
+  let run: @Sendable (Invocation, Session) throws -> Void
 
   init(
     _ name: String, summary: String, operands: Operands = .none, flags: [Flag] = [],
     examples: [Example], notes: [String] = [],
-    run: @escaping @Sendable (Invocation, borrowing Session) throws -> Void
+    run: @escaping @Sendable (Invocation, Session) throws -> Void
   ) {
     self.name = name
     self.summary = summary

@@ -108,3 +108,15 @@ enum JSON: Equatable {
     text += "\""
   }
 }
+
+extension JSON {
+  /// Returns a report: with one result its members stand beside the common ones, several are listed
+  /// under `results`.
+  static func report(_ common: KeyValuePairs<String, JSON?>, results: [JSON]) -> JSON {
+    guard case .object(let members) = JSON.object(common) else { return .null }
+    if results.count == 1, case .object(let result) = results[0] {
+      return .object(members + result)
+    }
+    return .object(members + [Member(name: "results", value: .array(results))])
+  }
+}
