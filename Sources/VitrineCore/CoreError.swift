@@ -40,7 +40,8 @@ extension CoreError: CustomStringConvertible {
       "index \(element) is out of range: '\(site)' has \(count) "
         + (count > 0 ? "elements, 0...\(count - 1)" : "elements")
     case .channelOutOfRange(let channel, let count, let site):
-      "channel \(channel) is out of range: '\(site)' has \(count) channels, 0...\(count - 1)"
+      "channel \(channel) is out of range: '\(site)' has \(count) "
+        + (count > 0 ? "channels, 0...\(count - 1)" : "channels")
     case .targetCount(let expected, let found):
       "expected one target, or one for each of the \(expected) samples, found \(found)"
     case .noLabels(let label):
