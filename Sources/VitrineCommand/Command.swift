@@ -1,5 +1,5 @@
+public import Vitrine
 public import VitrineCore
-import Vitrine
 import VitrineReport
 
 #if canImport(Glibc)

@@ -1,5 +1,6 @@
 import VitrineCore
 import VitrineImaging
+import VitrineTensor
 
 /// A picture of an explanation, with everything that must be said about it.
 struct Figure: Sendable {

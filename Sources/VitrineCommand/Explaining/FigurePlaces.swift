@@ -34,14 +34,16 @@ struct FigurePlaces: Sendable {
       stem = FileName.safe(FileName.stem(of: input)) + "-\(number)-" + method
       number += 1
     }
-    if figures.count == 1, figures[0].name == nil || !(output.map(Self.isFile) == false) {
-      if let output, Self.isFile(output) { return ("", [output]) }
+    if let output, Self.isFile(output) {
+      guard figures.count == 1 else {
+        throw .usage(
+          "--output: \(method) makes \(figures.count) pictures; give a folder instead of \(output)")
+      }
+      return ("", [output])
+    }
+    if figures.count == 1, figures[0].name == nil {
       let folder = output ?? ""
       return (folder, [FileName.join(folder, stem + ".png")])
-    }
-    if let output, Self.isFile(output) {
-      throw .usage(
-        "--output: \(method) makes \(figures.count) pictures; give a folder instead of \(output)")
     }
     let folder =
       isOnlyInput ? output ?? stem : FileName.join(output ?? "", stem)

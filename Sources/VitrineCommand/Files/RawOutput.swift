@@ -22,6 +22,6 @@ enum RawOutput {
         "--raw: expected inputs whose results have one shape, found "
           + rows.map(\.shape.description).joined(separator: " and "))
     }
-    return rows.count == 1 ? rows[0] : try Tensor.concatenation(rows, axis: 0)
+    return rows.count == 1 ? rows[0] : try Tensor.concatenation(of: rows, axis: 0)
   }
 }

@@ -5,6 +5,12 @@ struct ClassLabels: Sendable {
   let names: [String]
   private let path: String
 
+  /// Creates labels that belong to a model made here.
+  init(names: [String]) {
+    self.names = names
+    path = "the built-in list"
+  }
+
   /// Reads a labels file: UTF-8, with or without a byte order mark, any line ends; blank lines at the
   /// end do not count.
   ///

@@ -1,5 +1,7 @@
 import VitrineCore
+import VitrineNetwork
 import VitrineReport
+import VitrineTensor
 
 extension Verb {
   /// `vitrine inspect`
