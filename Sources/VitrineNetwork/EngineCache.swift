@@ -1,3 +1,4 @@
+internal import CVitrineKernels
 internal import Synchronization
 internal import VitrineCore
 internal import VitrineTensor
@@ -15,12 +16,15 @@ final class EngineCache: Sendable {
   private let wiring: Wiring
   private let configuration: Network.Configuration
   private let memoryLimit: Int
+  private let threads: Int
+  private let constants = PackedConstants()
   private let engines = Mutex<[[[Int]]: PreparedEngine]>([:])
 
   init(_ wiring: Wiring, configuration: Network.Configuration) {
     self.wiring = wiring
     self.configuration = configuration
     memoryLimit = configuration.memoryLimit ?? Self.defaultMemoryLimit
+    threads = max(1, configuration.threads ?? Int(vk_hardware_threads()))
   }
 
   /// Returns the engine for inputs of these shapes.
@@ -50,7 +54,10 @@ final class EngineCache: Sendable {
       let specialization = try Specialization(
         wiring, inputs: inputs, real: Float.self, memoryLimit: memoryLimit)
       return PreparedEngine(
-        ReferenceExecutor<Float>(specialization), specialization, realType: .float32)
+        PlannedExecutor(
+          specialization, constants: constants, threads: threads,
+          isExact: configuration.precision == .exact),
+        specialization, realType: .float32)
     }
   }
 

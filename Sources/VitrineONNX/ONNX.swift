@@ -19,13 +19,12 @@ public enum ONNX {
   ///
   /// - Throws: ``ONNXError``; ``ONNXError/notFound(path:)`` and ``ONNXError/cannotRead(path:reason:)``
   ///   if the file cannot be read at all.
-  /// - Complexity: O(bytes of the file and of its weights); for a moment, memory for both the file
-  ///   and the weights.
+  /// - Complexity: O(bytes of the file and of its weights), in time and memory; weights stored as
+  ///   they are used are read once, into their place.
   public static func graph(
     contentsOf path: String, limits: ONNXLimits = ONNXLimits()
   ) throws(ONNXError) -> Graph {
-    let bytes = try contents(of: path, limits)
-    return try graph(bytes: bytes, folder: folder(of: path), limits: limits)
+    try graph(try source(path, limits), folder: folder(of: path), limits)
   }
 
   /// Returns the network in the bytes of a file.
@@ -37,16 +36,29 @@ public enum ONNX {
     bytes: [UInt8], folder: String?, limits: ONNXLimits = ONNXLimits()
   ) throws(ONNXError) -> Graph {
     try ONNXLimits.check(bytes.count, "fileBytes", limits.fileBytes)
+    guard isAvailable(bytes.count) else { throw .outOfMemory(needed: bytes.count) }
+    return try graph(ByteSource(bytes), folder: folder, limits)
+  }
+
+  private static func graph(
+    _ source: ByteSource, folder: String?, _ limits: ONNXLimits
+  ) throws(ONNXError) -> Graph {
     do {
-      var reader = ModelReader(bytes: bytes, folder: folder, limits: limits)
+      var reader = ModelReader(source, folder: folder, limits: limits)
       return try reader.graph()
     } catch {
-      guard case .malformed = error, let mistake = MistakenFile(bytes) else { throw error }
+      guard case .malformed = error else { throw error }
+      let start = try source.withBytes(0..<min(source.count, 512)) { (bytes) throws(ONNXError) in
+        Array(bytes)
+      }
+      guard let mistake = MistakenFile(start) else { throw error }
       throw .malformed(reason: mistake.explanation, offset: nil)
     }
   }
 
-  private static func contents(of path: String, _ limits: ONNXLimits) throws(ONNXError) -> [UInt8] {
+  private static func source(
+    _ path: String, _ limits: ONNXLimits
+  ) throws(ONNXError) -> ByteSource {
     let file: OpenFile
     do {
       file = try OpenFile(path)
@@ -59,16 +71,7 @@ public enum ONNX {
     }
     try ONNXLimits.check(file.byteCount, "fileBytes", limits.fileBytes)
     guard isAvailable(file.byteCount) else { throw .outOfMemory(needed: file.byteCount) }
-    let bytes: [UInt8]
-    do {
-      bytes = try file.bytes(at: 0, count: file.byteCount)
-    } catch {
-      throw .cannotRead(path: path, reason: error.reason)
-    }
-    guard bytes.count == file.byteCount else {
-      throw .cannotRead(path: path, reason: "it became shorter while it was read")
-    }
-    return bytes
+    return ByteSource(file, path: path)
   }
 
   private static func folder(of path: String) -> String {

@@ -1,1 +1,39 @@
 import Testing
+import Vitrine
+import VitrineConformance
+
+@Suite("Conformance of the methods that come with Vitrine")
+struct ConformanceTests {
+  @Test(
+    "a method obeys every law with its defaults", arguments: MethodCatalog.standard.methods)
+  func defaults(_ method: Method) throws {
+    let type = try MethodCatalog.standard.explainerType(named: method.identifier)
+    #expect(Conformance.check(type) == [])
+  }
+
+  @Test("gradient magnitude obeys every law with each of its options")
+  func gradientMagnitude() {
+    for channels in GradientMagnitude.Channels.allCases {
+      #expect(
+        Conformance.check(GradientMagnitude.self, options: ["channels": channels.rawValue]) == [])
+    }
+    for channels in ["none", "sum"] {
+      #expect(
+        Conformance.check(
+          GradientMagnitude.self, options: ["channels": channels, "signed": "true"]) == [])
+    }
+  }
+
+  @Test("the Jacobian obeys every law for some outputs and without timing")
+  func jacobian() {
+    #expect(Conformance.check(InputJacobian.self, options: ["timing": "no"]) == [])
+    // A target and a choice of outputs exclude each other, so wrong targets are errors here too.
+    #expect(Conformance.check(InputJacobian.self, options: ["outputs": "1,0"]) == [])
+  }
+
+  @Test("activations obey every law at named layers, on the models that have them")
+  func activations() {
+    #expect(Conformance.check(Activations.self, options: ["layers": "relu,logits"]) == [])
+    #expect(Conformance.check(Activations.self, options: ["layers": "input,output"]) == [])
+  }
+}

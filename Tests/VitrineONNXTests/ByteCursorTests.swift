@@ -11,7 +11,7 @@ struct ByteCursorTests {
       (Array(repeating: 0xff, count: 9) + [0x01], UInt64.max),
     ] as [([UInt8], UInt64)])
   func readsVarints(bytes: [UInt8], expected: UInt64) throws {
-    var cursor = ByteCursor(bytes)
+    var cursor = ByteCursor(ByteSource(bytes))
     #expect(try cursor.varint() == expected)
     #expect(cursor.position == bytes.count)
   }
@@ -25,7 +25,7 @@ struct ByteCursorTests {
       [], [0x80], Array(repeating: 0x80, count: 9),
     ] as [[UInt8]])
   func refusesVarints(bytes: [UInt8]) {
-    var cursor = ByteCursor([0x08] + bytes)
+    var cursor = ByteCursor(ByteSource([0x08] + bytes))
     #expect(throws: ONNXError.self) {
       let field = try #require(try cursor.nextField())
       try cursor.skip(field)
@@ -35,7 +35,7 @@ struct ByteCursorTests {
   @Test("refuses groups, unknown wire types and field number 0, with the offset")
   func refusesKeys() {
     for key: UInt8 in [0x0b, 0x0c, 0x0e, 0x0f, 0x00, 0x02] {
-      var cursor = ByteCursor([0x08, 0x01, key, 0x00])
+      var cursor = ByteCursor(ByteSource([0x08, 0x01, key, 0x00]))
       var error: ONNXError?
       do throws(ONNXError) {
         while let field = try cursor.nextField() { try cursor.skip(field) }
@@ -60,7 +60,7 @@ struct ByteCursorTests {
     var outer = ByteWriter()
     outer.data(1, inner.bytes)
     outer.data(2, [0, 0, 0, 0, 0, 0, 0, 0])
-    var cursor = ByteCursor(outer.bytes)
+    var cursor = ByteCursor(ByteSource(outer.bytes))
     let field = try #require(try cursor.nextField())
     var message = try cursor.message(field)
     let innerField = try #require(try message.nextField())
@@ -76,7 +76,7 @@ struct ByteCursorTests {
     writer.integer(8, 0)
     writer.float(7, 0.5)
     writer.floats(7, [1.5, -2])
-    var cursor = ByteCursor(writer.bytes)
+    var cursor = ByteCursor(ByteSource(writer.bytes))
     var integers: [Int64] = []
     var floats: [Float] = []
     while let field = try cursor.nextField() {
@@ -94,7 +94,7 @@ struct ByteCursorTests {
   func refusesOtherWireTypes() throws {
     var writer = ByteWriter()
     writer.string(1, "text")
-    var cursor = ByteCursor(writer.bytes)
+    var cursor = ByteCursor(ByteSource(writer.bytes))
     let field = try #require(try cursor.nextField())
     #expect(throws: ONNXError.self) { try cursor.integer(field) }
     #expect(throws: ONNXError.self) { try cursor.float(field) }
@@ -104,11 +104,11 @@ struct ByteCursorTests {
   func refusesNames() throws {
     var writer = ByteWriter()
     writer.data(1, [0x61, 0xff])
-    var cursor = ByteCursor(writer.bytes)
+    var cursor = ByteCursor(ByteSource(writer.bytes))
     var field = try #require(try cursor.nextField())
     #expect(throws: ONNXError.self) { try cursor.name(field, limit: 10) }
 
-    cursor = ByteCursor(writer.bytes)
+    cursor = ByteCursor(ByteSource(writer.bytes))
     field = try #require(try cursor.nextField())
     #expect(throws: ONNXError.limitExceeded(name: "nameBytes", found: 2, limit: 1)) {
       try cursor.name(field, limit: 1)

@@ -52,7 +52,9 @@ final class TemporaryFolder {
 
   func pipe(_ name: String) -> Bool { mkfifo(register(name), 0o600) == 0 }
 
-  func unreadable(_ name: String) -> Bool { chmod(path + "/" + name, 0) == 0 && getuid() != 0 }
+  func shorten(_ name: String, to count: Int) -> Bool {
+    truncate(path + "/" + name, count) == 0
+  }
 
   private func register(_ name: String) -> String {
     let file = path + "/" + name

@@ -11,7 +11,7 @@ VK_INLINE void convolution_tile(
   v16 sums[most_sums], settled[most_sums];
   VK_UNROLL for (int i = 0; i < R * Q * B; i++) sums[i] = (v16)(0.0f);
   const int64_t x_row = t->x_row, x_pixel = S ? S : t->x_pixel;
-  const int64_t width = VK_BLOCKS == B ? B * VK_LANES : t->width;
+  const int64_t width = B == 2 ? 2 * VK_LANES : t->width;
   const float *const origin = t->x;
   const float *weights = t->weights;
   const int32_t *tap = t->taps, *const end = tap + t->tap_count;

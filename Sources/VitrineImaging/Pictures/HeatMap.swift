@@ -33,6 +33,7 @@ public struct HeatMap: Sendable, Equatable {
         "expected a new size of 1x1 to 65535x65535 cells, found \(newWidth)x\(newHeight)")
     }
     if newWidth == width, newHeight == height { return self }
+    try ImageLimits().check(width: newWidth, height: newHeight, channels: 4)
     let columns = Self.neighbors(from: width, to: newWidth)
     let rows = Self.neighbors(from: height, to: newHeight)
     var scaled: [Float] = []

@@ -1,7 +1,7 @@
 extension Image {
   /// Returns pictures side by side and one below the other on a common ground.
   ///
-  /// Every cell has the size of the largest picture; smaller ones are centred in theirs.
+  /// Every cell has the size of the largest picture; smaller ones are at its top, centred.
   ///
   /// - Parameters:
   ///   - tiles: The pictures, row after row; at least one.
@@ -32,8 +32,7 @@ extension Image {
     for (index, tile) in tiles.enumerated() {
       let left = gap + index % columns * (cellWidth + gap)
       let top = gap + index / columns * (cellHeight + gap)
-      canvas.draw(
-        tile, x: left + (cellWidth - tile.width) / 2, y: top + (cellHeight - tile.height) / 2)
+      canvas.draw(tile, x: left + (cellWidth - tile.width) / 2, y: top)
     }
     return canvas.image
   }

@@ -40,7 +40,7 @@ package struct Specialization: Sendable {
         }
         for (output, result) in zip(node.outputs, results) {
           guard let output else { continue }
-          types[output] = result
+          types[output] = result.constant.map { Self.constant($0, T.self) } ?? result
           let bytes = result.shape.count * (T.self == Double.self ? 8 : result.dataType.byteCount)
           guard bytes <= memoryLimit else {
             throw NetworkError.memoryLimit(

@@ -158,6 +158,11 @@ package struct Clip: Operator {
     package let minimum: Double?
     package let maximum: Double?
 
+    package init(minimum: Double?, maximum: Double?) {
+      self.minimum = minimum
+      self.maximum = maximum
+    }
+
     fileprivate func range<T: RealScalar>(_: T.Type) -> (minimum: T, maximum: T) {
       (
         minimum.map { T($0) } ?? -T.greatestFiniteMagnitude,

@@ -107,7 +107,7 @@ package struct Arithmetic: Operator {
       guard let g = cotangents[0], a.dataType != .int64 else { return nil }
       let full =
         try index == 0 ? cotangentOfFirst(g, a, b, T.self) : cotangentOfSecond(g, a, b, T.self)
-      return try sum(full, to: index == 0 ? a.shape : b.shape, T.self)
+      return try unbroadcast(full, to: index == 0 ? a.shape : b.shape, T.self)
     }
   }
 
@@ -252,7 +252,7 @@ package struct VariadicArithmetic: Operator {
         }
         g = try zipElements(g, input, y, of: T.self) { isSame($1, $2) ? 0 : $0 }
       }
-      if point.wanted[index] { result[index] = try sum(own, to: input.shape, T.self) }
+      if point.wanted[index] { result[index] = try unbroadcast(own, to: input.shape, T.self) }
     }
     return result
   }

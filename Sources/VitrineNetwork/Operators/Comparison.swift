@@ -163,7 +163,7 @@ package struct Where: Operator {
         index == 1
         ? try selectElements(condition, g, zero, of: T.self)
         : try selectElements(condition, zero, g, of: T.self)
-      return try sum(own, to: input.shape, T.self)
+      return try unbroadcast(own, to: input.shape, T.self)
     }
   }
 }

@@ -97,7 +97,9 @@ func selectElements<S: Scalar>(
 
 /// Returns the sum of `cotangent` over the axes along which an operand of shape `shape` was
 /// broadcast: what is the operand's cotangent if `cotangent` is that of its broadcast form.
-func sum<T: RealScalar>(_ cotangent: Tensor, to shape: Shape, _: T.Type) throws -> Tensor {
+func unbroadcast<T: RealScalar>(
+  _ cotangent: Tensor, to shape: Shape, _: T.Type
+) throws -> Tensor {
   if cotangent.shape == shape { return cotangent }
   let new = cotangent.rank - shape.rank
   let axes = (0..<cotangent.rank).filter { axis in
@@ -108,7 +110,7 @@ func sum<T: RealScalar>(_ cotangent: Tensor, to shape: Shape, _: T.Type) throws 
     Tensor(uninitialized: shape, of: T.self) { result in
       loop.forEachGroup { i, group in
         var sum = 0.0
-        group.forEach { sum += Double(elements[$0]) }
+        group.forEachElement { sum += Double(elements[$0]) }
         result[i] = T(sum)
       }
     }

@@ -146,7 +146,7 @@ package struct Expand: Viewing {
   ) throws -> [Tensor?] {
     try point.pulledBack { index in
       guard index == 0, let g = cotangents[0] else { return nil }
-      return try sum(g, to: try point.inputs.required(0, "data").shape, T.self)
+      return try unbroadcast(g, to: try point.inputs.required(0, "data").shape, T.self)
     }
   }
 }

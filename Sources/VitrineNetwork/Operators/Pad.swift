@@ -129,7 +129,7 @@ package struct Pad: Operator {
       // The constant is in all places but the interior.
       var outside = g
       try to.write(Tensor(zeros: kept, T.dataType), to: &outside)
-      return try sum(outside, to: Shape([]), T.self).reshaped(to: value.shape.dimensions)
+      return try unbroadcast(outside, to: Shape([]), T.self).reshaped(to: value.shape.dimensions)
     }
   }
 

@@ -81,7 +81,7 @@ package struct MaxPool: Operator {
   ) -> Int? {
     var winner: Int?
     var maximum = -T.infinity
-    window.forEach { position in
+    window.forEachPosition { position in
       let value = x[position]
       if value > maximum || winner == nil || (value.isNaN && !maximum.isNaN) {
         maximum = value
@@ -124,7 +124,7 @@ package struct AveragePool: Operator {
       Tensor(uninitialized: layout.output, of: T.self) { y in
         layout.forEachWindow { output, window in
           var sum = T.zero
-          window.forEach { sum += x[$0] }
+          window.forEachPosition { sum += x[$0] }
           y[output] = sum / divisor(of: window, T.self)
         }
       }
@@ -148,7 +148,7 @@ package struct AveragePool: Operator {
       try cotangent.withElements(of: T.self) { g in
         layout.forEachWindow { output, window in
           let share = g[output] / divisor(of: window, T.self)
-          window.forEach { target[$0] += share }
+          window.forEachPosition { target[$0] += share }
         }
       }
     }
@@ -214,7 +214,7 @@ private struct PoolingLayout {
 
     /// Calls `body` with the positions in row-major order.
     @inline(__always)
-    func forEach(_ body: (Int) -> Void) {
+    func forEachPosition(_ body: (Int) -> Void) {
       for z in depth {
         for y in height {
           let row = first + z * steps.depth + y * steps.height

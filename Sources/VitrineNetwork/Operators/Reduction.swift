@@ -91,7 +91,7 @@ package struct Reduction: Operator {
     _ x: Tensor, _ loop: ReductionLoop, _ shape: Shape, _: T.Type
   ) throws -> Tensor {
     /// Returns `result` of the sums of `term`.
-    func sums(of term: (Double) -> Double, _ result: (Double) -> Double) throws -> Tensor {
+    func sums(of term: (Double) -> Double, result: (Double) -> Double) throws -> Tensor {
       try reduceGroups(x, of: T.self, loop, shape, from: 0.0) {
         $0 += term(Double($1))
       } result: {
@@ -100,12 +100,12 @@ package struct Reduction: Operator {
     }
     let count = Double(loop.groupCount)
     switch kind {
-    case .sum: return try sums(of: { $0 }) { $0 }
-    case .mean: return try sums(of: { $0 }) { $0 / count }
-    case .l1: return try sums(of: { abs($0) }) { $0 }
-    case .l2: return try sums(of: { $0 * $0 }) { $0.squareRoot() }
-    case .sumOfSquares: return try sums(of: { $0 * $0 }) { $0 }
-    case .logSum: return try sums(of: { $0 }) { Double.log($0) }
+    case .sum: return try sums(of: { $0 }, result: { $0 })
+    case .mean: return try sums(of: { $0 }, result: { $0 / count })
+    case .l1: return try sums(of: { abs($0) }, result: { $0 })
+    case .l2: return try sums(of: { $0 * $0 }, result: { $0.squareRoot() })
+    case .sumOfSquares: return try sums(of: { $0 * $0 }, result: { $0 })
+    case .logSum: return try sums(of: { $0 }, result: { Double.log($0) })
     case .logSumExp:
       return try reduceGroups(x, of: T.self, loop, shape, from: LogSumExp()) {
         $0.add(Double($1))
@@ -240,10 +240,10 @@ package struct Reduction: Operator {
           loop.forEachGroup { i, group in
             var zeros = 0
             var productOfOthers = Double(g[i])
-            group.forEach { offset in
+            group.forEachElement { offset in
               if x[offset] == 0 { zeros += 1 } else { productOfOthers *= Double(x[offset]) }
             }
-            group.forEach { offset in
+            group.forEachElement { offset in
               switch (zeros, x[offset] == 0) {
               case (0, _): result[offset] = T(productOfOthers / Double(x[offset]))
               case (1, true): result[offset] = T(productOfOthers)
@@ -295,7 +295,7 @@ private func reduceGroups<S: Scalar, R: Scalar, Partial>(
     Tensor(uninitialized: shape, of: R.self) { results in
       loop.forEachGroup { i, group in
         var partial = start
-        group.forEach { combine(&partial, x[$0]) }
+        group.forEachElement { combine(&partial, x[$0]) }
         results[i] = result(partial)
       }
     }
@@ -389,7 +389,7 @@ extension ReductionLoop.Group {
   ) -> (offset: Int, position: Int)? {
     var best: (offset: Int, position: Int)?
     var position = 0
-    forEach { offset in
+    forEachElement { offset in
       if let found = best, !beats(offset, found.offset) {
         // The earlier one stands.
       } else {

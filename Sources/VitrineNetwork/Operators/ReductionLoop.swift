@@ -11,7 +11,7 @@ struct ReductionLoop {
 
     /// Calls `body` with the offset of every element.
     @inline(__always)
-    mutating func forEach(_ body: (Int) throws -> Void) rethrows {
+    mutating func forEachElement(_ body: (Int) throws -> Void) rethrows {
       let (count, stride) = (loop.rowLength, loop.rowStrides[0])
       try loop.forEachRow(from: StridedLoop.Offsets(start, 0, 0, 0)) { row in
         for k in 0..<count { try body(row[0] + k * stride) }

@@ -124,7 +124,8 @@ package struct Squeeze: Reshaping {
 
   package func outputShape(_ inputs: [ValueType?]) throws -> Shape {
     let input = try inputs.required(0, "data").shape
-    guard let listed = try axes.values(inputs) else {
+    // An empty list means all as well, as onnxruntime reads it.
+    guard let listed = try axes.values(inputs), !listed.isEmpty else {
       return try Shape.checked(input.dimensions.filter { $0 != 1 })
     }
     let removed = try input.checkedAxes(listed)

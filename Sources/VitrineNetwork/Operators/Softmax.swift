@@ -28,7 +28,7 @@ package struct Softmax: Operator {
     let lines = try axis.lines(of: input.shape)
     let result = try input.withElements(of: T.self) { x in
       Tensor(uninitialized: input.shape, of: T.self) { y in
-        lines.forEach { line in
+        lines.forEachLine { line in
           let maximum = line.maximum(x)
           var sum = T.zero
           for i in line {
@@ -56,7 +56,7 @@ package struct Softmax: Operator {
     let result = try output.withElements(of: T.self) { y in
       try cotangent.withElements(of: T.self) { g in
         Tensor(uninitialized: output.shape, of: T.self) { target in
-          lines.forEach { line in
+          lines.forEachLine { line in
             var mean = T.zero
             for i in line { mean += g[i] * y[i] }
             for i in line { target[i] = y[i] * (g[i] - mean) }
@@ -87,7 +87,7 @@ package struct LogSoftmax: Operator {
     let lines = try axis.lines(of: input.shape)
     let result = try input.withElements(of: T.self) { x in
       Tensor(uninitialized: input.shape, of: T.self) { y in
-        lines.forEach { line in
+        lines.forEachLine { line in
           let maximum = line.maximum(x)
           var sum = T.zero
           for i in line { sum += .exp(x[i] - maximum) }
@@ -113,7 +113,7 @@ package struct LogSoftmax: Operator {
     let result = try output.withElements(of: T.self) { y in
       try cotangent.withElements(of: T.self) { g in
         Tensor(uninitialized: output.shape, of: T.self) { target in
-          lines.forEach { line in
+          lines.forEachLine { line in
             var sum = T.zero
             for i in line { sum += g[i] }
             for i in line { target[i] = g[i] - .exp(y[i]) * sum }
@@ -158,7 +158,7 @@ private struct Lines {
   let inner: Int
 
   @inline(__always)
-  func forEach(_ body: (StrideTo<Int>) -> Void) {
+  func forEachLine(_ body: (StrideTo<Int>) -> Void) {
     for block in 0..<outer {
       for offset in 0..<inner {
         let start = block * length * inner + offset

@@ -13,6 +13,18 @@ package struct Window: Sendable, Hashable {
   /// Number of positions along the output, at least 1.
   package let output: Int
 
+  package init(
+    input: Int, kernel: Int, stride: Int, dilation: Int, padBefore: Int, padAfter: Int, output: Int
+  ) {
+    self.input = input
+    self.kernel = kernel
+    self.stride = stride
+    self.dilation = dilation
+    self.padBefore = padBefore
+    self.padAfter = padAfter
+    self.output = output
+  }
+
   /// The window that copies its axis.
   static func identity(_ input: Int) -> Window {
     Window(

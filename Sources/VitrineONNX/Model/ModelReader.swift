@@ -12,12 +12,12 @@ struct ModelReader {
     var functions: [ByteCursor] = []
   }
 
-  private let bytes: [UInt8]
+  private let source: ByteSource
   private let limits: ONNXLimits
   private var tensors: TensorReader
 
-  init(bytes: [UInt8], folder: String?, limits: ONNXLimits) {
-    self.bytes = bytes
+  init(_ source: ByteSource, folder: String?, limits: ONNXLimits) {
+    self.source = source
     self.limits = limits
     tensors = TensorReader(limits: limits, folder: folder)
   }
@@ -46,7 +46,7 @@ struct ModelReader {
 
   private func model() throws(ONNXError) -> Model {
     var model = Model()
-    var cursor = ByteCursor(bytes)
+    var cursor = ByteCursor(source)
     while let field = try cursor.nextField() {
       switch field.number {
       case 1: model.irVersion = try cursor.integer(field)

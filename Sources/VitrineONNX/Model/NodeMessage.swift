@@ -69,8 +69,9 @@ extension GraphReader {
         try cursor.skip(field)
         continue
       }
-      let key = cursor.bytes[try cursor.range(field)]
-      found = key.suffix(11).elementsEqual("stack_trace".utf8)
+      found = try cursor.source.withBytes(try cursor.range(field)) { (key) throws(ONNXError) in
+        key.suffix(11).elementsEqual("stack_trace".utf8)
+      }
     }
     return found
   }

@@ -15,28 +15,43 @@ extension ElementType {
     }
   }
 
-  /// Returns a tensor of elements that are stored one after the other, little-endian.
+  /// Returns a tensor of a type whose elements in a file are those in memory.
   ///
-  /// - Parameter range: Exactly as many bytes of `bytes` as elements of `shape` take.
+  /// - Parameter fill: Writes the little-endian bytes of all elements.
+  func unchangedTensor(
+    _ shape: Shape, _ fill: (UnsafeMutableRawBufferPointer) throws(ONNXError) -> Void
+  ) throws(ONNXError) -> Tensor {
+    func filled<T: Scalar>(_ type: T.Type) throws(ONNXError) -> Tensor {
+      try Tensor(uninitialized: shape, of: type) { (elements) throws(ONNXError) in
+        try fill(UnsafeMutableRawBufferPointer(elements))
+      }
+    }
+    switch self {
+    case .float64: return try filled(Double.self)
+    case .int64: return try filled(Int64.self)
+    default: return try filled(Float.self)
+    }
+  }
+
+  /// Returns a tensor of elements that are stored one after the other, little-endian, and widened.
+  ///
+  /// - Parameter bytes: Exactly as many as elements of `shape` take.
   func tensor(
-    _ shape: Shape, _ bytes: [UInt8], _ range: Range<Int>, _ label: String
+    _ shape: Shape, _ bytes: UnsafeRawBufferPointer, _ label: String
   ) throws(ONNXError) -> Tensor {
     switch self {
-    case .float32: return copied(shape, bytes, range, Float.self)
-    case .float64: return copied(shape, bytes, range, Double.self)
-    case .int64: return copied(shape, bytes, range, Int64.self)
-    case .bool: return mapped(shape, bytes, range) { (byte: UInt8) in byte != 0 }
-    case .float16: return mapped(shape, bytes, range, Float.init(half:))
-    case .bfloat16: return mapped(shape, bytes, range, Float.init(brain:))
-    case .int8: return mapped(shape, bytes, range) { (value: Int8) in Int64(value) }
-    case .int16: return mapped(shape, bytes, range) { (value: Int16) in Int64(value) }
-    case .int32: return mapped(shape, bytes, range) { (value: Int32) in Int64(value) }
-    case .uint8: return mapped(shape, bytes, range) { (value: UInt8) in Int64(value) }
-    case .uint16: return mapped(shape, bytes, range) { (value: UInt16) in Int64(value) }
-    case .uint32: return mapped(shape, bytes, range) { (value: UInt32) in Int64(value) }
+    case .bool: return mapped(shape, bytes) { (byte: UInt8) in byte != 0 }
+    case .float16: return mapped(shape, bytes, Float.init(half:))
+    case .bfloat16: return mapped(shape, bytes, Float.init(brain:))
+    case .int8: return mapped(shape, bytes) { (value: Int8) in Int64(value) }
+    case .int16: return mapped(shape, bytes) { (value: Int16) in Int64(value) }
+    case .int32: return mapped(shape, bytes) { (value: Int32) in Int64(value) }
+    case .uint8: return mapped(shape, bytes) { (value: UInt8) in Int64(value) }
+    case .uint16: return mapped(shape, bytes) { (value: UInt16) in Int64(value) }
+    case .uint32: return mapped(shape, bytes) { (value: UInt32) in Int64(value) }
     case .uint64:
       var largest: UInt64 = 0
-      let tensor = mapped(shape, bytes, range) { (value: UInt64) in
+      let tensor = mapped(shape, bytes) { (value: UInt64) in
         largest = max(largest, value)
         return Int64(truncatingIfNeeded: value)
       }
@@ -46,30 +61,18 @@ extension ElementType {
       }
       return tensor
     default:
-      // `ElementType.init(code:)` lets no other type through.
+      // The types stored unchanged go another way; `init(code:of:offset:)` lets no others through.
       throw .unsupported("\(label) has elements of type \(self)")
     }
   }
 
-  private func copied<T: Scalar>(
-    _ shape: Shape, _ bytes: [UInt8], _ range: Range<Int>, _ type: T.Type
-  ) -> Tensor {
-    Tensor(uninitialized: shape, of: T.self) { target in
-      bytes[range].withUnsafeBytes {
-        UnsafeMutableRawBufferPointer(target).copyMemory(from: $0)
-      }
-    }
-  }
-
   private func mapped<Stored: FixedWidthInteger & BitwiseCopyable, T: Scalar>(
-    _ shape: Shape, _ bytes: [UInt8], _ range: Range<Int>, _ value: (Stored) -> T
+    _ shape: Shape, _ bytes: UnsafeRawBufferPointer, _ value: (Stored) -> T
   ) -> Tensor {
     Tensor(uninitialized: shape, of: T.self) { target in
-      bytes[range].withUnsafeBytes { source in
-        for index in target.indices {
-          let offset = index &* MemoryLayout<Stored>.size
-          target[index] = value(source.loadUnaligned(fromByteOffset: offset, as: Stored.self))
-        }
+      for index in target.indices {
+        let offset = index &* MemoryLayout<Stored>.size
+        target[index] = value(bytes.loadUnaligned(fromByteOffset: offset, as: Stored.self))
       }
     }
   }

@@ -60,7 +60,15 @@ struct TensorReader {
         reason: "\(message.label) of shape \(shape) and type \(type) needs \(needed) bytes, "
           + "found \(rawData.count)", offset: rawData.lowerBound)
     }
-    return try type.tensor(shape, message.content.bytes, rawData, message.label)
+    let source = message.content.source
+    guard type.isStoredUnchanged else {
+      return try source.withBytes(rawData) { (bytes) throws(ONNXError) in
+        try type.tensor(shape, bytes, message.label)
+      }
+    }
+    return try type.unchangedTensor(shape) { (target) throws(ONNXError) in
+      try source.copy(rawData, to: target)
+    }
   }
 
   private func shape(of message: TensorMessage) throws(ONNXError) -> Shape {

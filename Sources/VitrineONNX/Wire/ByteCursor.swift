@@ -7,7 +7,7 @@
 ///
 /// Source: "Protocol Buffers: Encoding", protobuf.dev. Stricter than it asks: groups, wire types 6
 /// and 7, and known fields of another wire type are errors.
-package struct ByteCursor: Sendable {
+package struct ByteCursor {
   /// How the value of a field is stored.
   package enum WireType: UInt64, Sendable {
     case varint = 0
@@ -23,18 +23,18 @@ package struct ByteCursor: Sendable {
     package let offset: Int
   }
 
-  package let bytes: [UInt8]
+  package let source: ByteSource
   package private(set) var position: Int
   package let end: Int
 
-  package init(_ bytes: [UInt8]) {
-    self.bytes = bytes
+  package init(_ source: ByteSource) {
+    self.source = source
     position = 0
-    end = bytes.count
+    end = source.count
   }
 
-  private init(_ bytes: [UInt8], _ range: Range<Int>) {
-    self.bytes = bytes
+  private init(_ source: ByteSource, _ range: Range<Int>) {
+    self.source = source
     position = range.lowerBound
     end = range.upperBound
   }
@@ -92,14 +92,17 @@ package struct ByteCursor: Sendable {
   }
 
   package mutating func message(_ field: Field) throws(ONNXError) -> ByteCursor {
-    ByteCursor(bytes, try range(field))
+    ByteCursor(source, try range(field))
   }
 
   /// Reads text that has to be UTF-8 of at most `limit` bytes.
   package mutating func name(_ field: Field, limit: Int) throws(ONNXError) -> String {
     let range = try range(field)
     try ONNXLimits.check(range.count, "nameBytes", limit)
-    guard let text = String(validating: bytes[range], as: UTF8.self) else {
+    let valid = try source.withBytes(range) { (bytes) throws(ONNXError) in
+      String(validating: bytes, as: UTF8.self)
+    }
+    guard let text = valid else {
       throw .malformed(reason: "a name is not valid UTF-8", offset: range.lowerBound)
     }
     return text
@@ -107,7 +110,9 @@ package struct ByteCursor: Sendable {
 
   /// Reads bytes as text; what is not UTF-8 becomes U+FFFD.
   package mutating func string(_ field: Field) throws(ONNXError) -> String {
-    String(decoding: bytes[try range(field)], as: UTF8.self)
+    try source.withBytes(try range(field)) { (bytes) throws(ONNXError) in
+      String(decoding: bytes, as: UTF8.self)
+    }
   }
 
   // MARK: - Values of a repeated field, packed or not
@@ -149,7 +154,10 @@ package struct ByteCursor: Sendable {
     switch type {
     case .fixed32: return range.count / 4
     case .fixed64: return range.count / 8
-    case .varint: return bytes[range].reduce(0) { $1 < 0x80 ? $0 + 1 : $0 }
+    case .varint:
+      return try source.withBytes(range) { (bytes) throws(ONNXError) in
+        bytes.reduce(0) { $1 < 0x80 ? $0 + 1 : $0 }
+      }
     case .lengthDelimited: return 1
     }
   }
@@ -162,7 +170,7 @@ package struct ByteCursor: Sendable {
     var value: UInt64 = 0
     var shift: UInt64 = 0
     while position < end {
-      let byte = bytes[position]
+      let byte = try source.byte(at: position)
       position += 1
       // The tenth byte has room for one bit, and cannot announce an eleventh.
       if shift == 63, byte > 1 {
@@ -180,8 +188,8 @@ package struct ByteCursor: Sendable {
   ) throws(ONNXError) -> Bits {
     let start = position
     try advance(by: Bits.bitWidth / 8)
-    return bytes.withUnsafeBytes {
-      Bits(littleEndian: $0.loadUnaligned(fromByteOffset: start, as: Bits.self))
+    return try source.withBytes(start..<position) { (bytes) throws(ONNXError) in
+      Bits(littleEndian: bytes.loadUnaligned(as: Bits.self))
     }
   }
 

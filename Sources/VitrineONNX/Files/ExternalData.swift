@@ -61,27 +61,21 @@ struct ExternalData {
     guard length == needed else {
       throw invalid("shape \(shape) of type \(type) needs \(needed) bytes, found \(length)")
     }
-    let cutShort = "it became shorter while it was read"
-    do {
-      if type.isStoredUnchanged {
-        var result = Tensor(uninitialized: shape, of: type)
-        let read = try result.withMutableBytes { (target) throws(OpenFile.Failure) in
-          try file.read(into: target, at: extent.offset)
-        }
-        guard read == needed else { throw invalid(cutShort) }
-        return result
+    func read(_ target: UnsafeMutableRawBufferPointer) throws(ONNXError) {
+      let found: Int
+      do {
+        found = try file.read(into: target, at: extent.offset)
+      } catch {
+        throw invalid(error.reason)
       }
-      guard isAvailable(needed) else { throw ONNXError.outOfMemory(needed: needed) }
-      let bytes = try file.bytes(at: extent.offset, count: needed)
-      guard bytes.count == needed else { throw invalid(cutShort) }
-      return try type.tensor(shape, bytes, 0..<needed, message.label)
-    } catch let failure as OpenFile.Failure {
-      throw invalid(failure.reason)
-    } catch let error as ONNXError {
-      throw error
-    } catch {
-      throw invalid("\(error)")
+      guard found == needed else { throw invalid("it became shorter while it was read") }
     }
+    if type.isStoredUnchanged { return try type.unchangedTensor(shape, read) }
+    guard isAvailable(needed) else { throw .outOfMemory(needed: needed) }
+    let stored = UnsafeMutableRawBufferPointer.allocate(byteCount: needed, alignment: 8)
+    defer { stored.deallocate() }
+    try read(stored)
+    return try type.tensor(shape, UnsafeRawBufferPointer(stored), message.label)
   }
 
   // MARK: - What the model says
@@ -183,17 +177,6 @@ struct ExternalData {
       throw error
     } catch {
       throw invalid("\(error)")
-    }
-  }
-}
-
-extension Tensor {
-  /// Creates a tensor to be overwritten in full, for a type that is stored unchanged.
-  fileprivate init(uninitialized shape: Shape, of type: ElementType) {
-    switch type {
-    case .float64: self.init(uninitialized: shape, of: Double.self) { _ in }
-    case .int64: self.init(uninitialized: shape, of: Int64.self) { _ in }
-    default: self.init(uninitialized: shape, of: Float.self) { _ in }
     }
   }
 }

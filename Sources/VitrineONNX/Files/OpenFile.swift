@@ -7,9 +7,9 @@
 #endif
 
 /// An open file of the system, closed when nobody needs it any more.
-final class OpenFile: Sendable {
+package final class OpenFile: Sendable {
   /// Why the system refused, with its number for the reason.
-  struct Failure: Error {
+  package struct Failure: Error {
     let code: CInt
 
     var isNotFound: Bool { code == ENOENT || code == ENOTDIR }
@@ -27,7 +27,7 @@ final class OpenFile: Sendable {
   /// - Parameters:
   ///   - name: A path if `folder` is `nil`, else the name of an entry of that folder.
   ///   - flags: Further flags of `open`.
-  init(_ name: String, in folder: OpenFile? = nil, flags: CInt = 0) throws(Failure) {
+  package init(_ name: String, in folder: OpenFile? = nil, flags: CInt = 0) throws(Failure) {
     // To the system the name would end at the zero byte.
     guard !name.utf8.contains(0) else { throw Failure(code: ENOENT) }
     let allFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags
@@ -67,21 +67,5 @@ final class OpenFile: Sendable {
       done += read
     }
     return done
-  }
-
-  /// Returns `count` bytes from `offset` on, fewer if the file ends before.
-  func bytes(at offset: Int, count: Int) throws(Failure) -> [UInt8] {
-    var failure: Failure?
-    let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initializedCount in
-      let target = UnsafeMutableRawBufferPointer(
-        UnsafeMutableBufferPointer(rebasing: buffer[..<count]))
-      do throws(Failure) {
-        initializedCount = try read(into: target, at: offset)
-      } catch {
-        failure = error
-      }
-    }
-    if let failure { throw failure }
-    return bytes
   }
 }

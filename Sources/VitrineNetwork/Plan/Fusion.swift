@@ -1,0 +1,171 @@
+internal import CVitrineKernels
+internal import VitrineCore
+internal import VitrineTensor
+
+/// An elementwise function as the kernels know it.
+struct KernelFunction {
+  let function: vk_function
+  var alpha: Float = 0
+  var beta: Float = 0
+
+  /// Whether the kernels can apply it to a result before storing it.
+  var fitsEpilogue: Bool { [VK_RELU, VK_CLIP, VK_LEAKY_RELU].contains(function) }
+
+  /// Whether its derivative is 0 or 1, so that one bit for each element replaces its input.
+  var hasMask: Bool { function == VK_RELU || function == VK_CLIP }
+
+  /// Returns `nil` if the kernels do not have the node's function.
+  init?(_ node: Wiring.Node, types: [ValueType]) {
+    switch node.operation {
+    case is Relu: self.init(VK_RELU)
+    case let leaky as LeakyRelu: self.init(VK_LEAKY_RELU, leaky.alpha)
+    case let elu as Elu: self.init(VK_ELU, elu.alpha)
+    case is Sigmoid: self.init(VK_SIGMOID)
+    case is Tanh: self.init(VK_TANH)
+    case is Softplus: self.init(VK_SOFTPLUS)
+    case is HardSwish: self.init(VK_HARD_SWISH)
+    case let hard as HardSigmoid: self.init(VK_HARD_SIGMOID, hard.alpha, hard.beta)
+    case let clip as Clip:
+      guard let bounds = try? clip.bounds(inputs: node.inputs.map { $0.map { types[$0] } }) else {
+        return nil
+      }
+      self.init(
+        VK_CLIP, bounds.minimum ?? -Double(Float.greatestFiniteMagnitude),
+        bounds.maximum ?? Double(Float.greatestFiniteMagnitude))
+    default: return nil
+    }
+  }
+
+  private init(_ function: vk_function, _ alpha: Double = 0, _ beta: Double = 0) {
+    self.function = function
+    self.alpha = Float(alpha)
+    self.beta = Float(beta)
+  }
+}
+
+/// A node with the nodes that its kernel also computes, so that their values are never stored.
+struct FusedNode {
+  let node: Int
+  /// A batch normalisation folded into the weights.
+  var batchNormalization: Int?
+  /// A constant added to every pixel, folded into the bias.
+  var biasValue: Int?
+  /// A value added to the result.
+  var residual: Int?
+  var activation: (node: Int, function: KernelFunction)?
+  /// The value it stores.
+  var output: Int
+  /// Index of the last node it computes: where it stands in the execution order.
+  var position: Int
+}
+
+/// Decides which nodes are computed together.
+struct Fusion {
+  private let wiring: Wiring
+  private let types: [ValueType]
+  private let readers: [[Int]]
+  private let kept: Set<Int>
+  private let isActive: [Bool]
+
+  /// - Parameters:
+  ///   - needed: For each node, whether it runs.
+  ///   - kept: Values that must exist by themselves: observed, or differentiated.
+  ///   - isActive: For each value, whether a cotangent passes it.
+  init(
+    _ specialization: Specialization, needed: [Bool], kept: Set<Int>, isActive: [Bool]
+  ) {
+    wiring = specialization.wiring
+    types = specialization.types
+    self.kept = kept
+    self.isActive = isActive
+    var readers = [[Int]](repeating: [], count: wiring.values.count)
+    for (index, node) in wiring.nodes.enumerated() where needed[index] {
+      for case let input? in node.inputs { readers[input].append(index) }
+    }
+    self.readers = readers
+  }
+
+  /// Returns the needed nodes, fused, in execution order.
+  func nodes(needed: [Bool]) -> [FusedNode] {
+    var absorbed = [Bool](repeating: false, count: wiring.nodes.count)
+    var result: [FusedNode] = []
+    for index in wiring.nodes.indices where needed[index] && !absorbed[index] {
+      guard let first = wiring.nodes[index].outputs.first, let output = first else {
+        continue
+      }
+      var fused = FusedNode(node: index, output: output, position: index)
+      extend(&fused, &absorbed)
+      result.append(fused)
+    }
+    return result.sorted { ($0.position, $0.node) < ($1.position, $1.node) }
+  }
+
+  private func extend(_ fused: inout FusedNode, _ absorbed: inout [Bool]) {
+    let kind = wiring.nodes[fused.node].kind
+    guard ["Conv", "Gemm", "MatMul", "BatchNormalization", "Add", "Mul"].contains(kind),
+      PlaneShape(types[fused.output].shape.dimensions) != nil
+    else { return }
+    let isProduct = kind == "Conv" || kind == "Gemm" || kind == "MatMul"
+    while let next = onlyReader(of: fused.output), !absorbed[next] {
+      let node = wiring.nodes[next]
+      guard node.outputs.count >= 1, let first = node.outputs[0] else { return }
+      if kind == "Conv", fused.batchNormalization == nil, fused.biasValue == nil,
+        fused.residual == nil, node.operation is BatchNormalization,
+        node.inputs.dropFirst().allSatisfy({ $0.map { types[$0].constant != nil } ?? false })
+      {
+        fused.batchNormalization = next
+      } else if isProduct, fused.residual == nil, node.kind == "Add",
+        let other = operand(of: node, besides: fused.output)
+      {
+        if types[other].constant != nil {
+          guard fused.biasValue == nil, isPerChannel(other, of: fused.output) else { return }
+          fused.biasValue = other
+        } else {
+          // The matrix product's kernel adds nothing.
+          guard kind == "Conv", types[other].shape == types[first].shape, other != fused.output
+          else { return }
+          fused.residual = other
+        }
+      } else if let function = KernelFunction(node, types: types), function.fitsEpilogue,
+        function.hasMask || !isActive[first]
+      {
+        fused.activation = (next, function)
+        take(next, first, &fused, &absorbed)
+        return
+      } else {
+        return
+      }
+      take(next, first, &fused, &absorbed)
+    }
+  }
+
+  private func take(
+    _ node: Int, _ output: Int, _ fused: inout FusedNode, _ absorbed: inout [Bool]
+  ) {
+    absorbed[node] = true
+    fused.output = output
+    fused.position = node
+  }
+
+  /// Returns the only node that reads a value, unless the value must exist by itself.
+  private func onlyReader(of value: Int) -> Int? {
+    guard !kept.contains(value), readers[value].count == 1 else { return nil }
+    return readers[value][0]
+  }
+
+  private func operand(of node: Wiring.Node, besides value: Int) -> Int? {
+    guard node.inputs.count == 2, let a = node.inputs[0], let b = node.inputs[1] else {
+      return nil
+    }
+    return a == value ? b : a
+  }
+
+  /// Whether a constant has one number, or one for each channel of a value.
+  private func isPerChannel(_ constant: Int, of value: Int) -> Bool {
+    let shape = types[value].shape.dimensions
+    let other = types[constant].shape.dimensions
+    guard types[constant].shape.count == shape[1], other.count <= shape.count else { return false }
+    let axis = other.count - (shape.count - 1)
+    return shape[1] == 1 || (axis >= 0 && other[axis] == shape[1])
+  }
+}

@@ -1,0 +1,107 @@
+internal import CVitrineKernels
+internal import Synchronization
+internal import VitrineTensor
+
+/// A list of steps that computes values and gradients for one combination of shapes and sites.
+///
+/// Immutable: each run takes an arena of its own.
+final class Plan: Sendable {
+  /// What a run works on.
+  struct Frame {
+    let arena: UnsafeMutableRawPointer
+    /// Row-major tensors: inputs, results, and values between operators without kernels.
+    var slots: [Tensor?]
+  }
+
+  enum Step: Sendable {
+    /// A run of kernel operations and the slots they read or write, by kernel buffer number - 1.
+    case native(Range<Int>, slots: [Int])
+    case host(@Sendable (inout Frame) throws -> Void)
+  }
+
+  private let steps: [Step]
+  private let operations: OperationList
+  private let arenaByteCount: Int
+  private let slotCount: Int
+  private let threads: Int
+  private let freeArenas = Mutex<[Arena]>([])
+
+  init(
+    steps: [Step], operations: OperationList, arenaByteCount: Int, slotCount: Int, threads: Int
+  ) {
+    self.steps = steps
+    self.operations = operations
+    self.arenaByteCount = arenaByteCount
+    self.slotCount = slotCount
+    self.threads = threads
+  }
+
+  /// Runs the steps.
+  ///
+  /// - Parameter inputs: Tensors for the first slots.
+  /// - Returns: All slots.
+  func run(_ inputs: [Tensor]) throws -> [Tensor?] {
+    let arena = freeArenas.withLock { $0.popLast() } ?? Arena(byteCount: arenaByteCount)
+    defer { freeArenas.withLock { $0.append(arena) } }
+    var frame = Frame(
+      arena: arena.memory,
+      slots: inputs + [Tensor?](repeating: nil, count: slotCount - inputs.count))
+    for step in steps {
+      switch step {
+      case .host(let body): try body(&frame)
+      case .native(let range, let slots):
+        var buffers = [UnsafeMutableRawPointer?](repeating: nil, count: slotCount + 1)
+        buffers[0] = frame.arena
+        for slot in slots {
+          // A tensor's memory does not move while the frame holds it; the kernels write only to
+          // slots that the plan allocated and nobody else has seen.
+          buffers[slot + 1] = frame.slots[slot]?.withBytes {
+            UnsafeMutableRawPointer(mutating: $0.baseAddress)
+          }
+        }
+        vk_run(operations.pointer + range.lowerBound, range.count, buffers, Int32(threads), -1)
+      }
+    }
+    return frame.slots
+  }
+}
+
+/// Kernel operations with the tables they point to.
+///
+/// `@unchecked Sendable`: written by the builder before the plan exists, only read afterwards.
+final class OperationList: @unchecked Sendable {
+  let pointer: UnsafeMutablePointer<vk_op>
+  private let count: Int
+  private let tables: [UnsafeMutableRawPointer]
+  private let constants: [PackedConstant]
+
+  init(_ operations: [vk_op], tables: [UnsafeMutableRawPointer], constants: [PackedConstant]) {
+    pointer = .allocate(capacity: max(operations.count, 1))
+    pointer.initialize(from: operations, count: operations.count)
+    count = operations.count
+    self.tables = tables
+    self.constants = constants
+  }
+
+  deinit {
+    pointer.deinitialize(count: count)
+    pointer.deallocate()
+    for table in tables { table.deallocate() }
+  }
+}
+
+/// The memory of one run.
+///
+/// `@unchecked Sendable`: used by one run at a time; the plan's list of free arenas is locked.
+private final class Arena: @unchecked Sendable {
+  let memory: UnsafeMutableRawPointer
+
+  init(byteCount: Int) {
+    let size = max(byteCount, 64) + 4096
+    memory = .allocate(byteCount: size, alignment: 64)
+    // Buffers are written before they are read, but vectors may reach past their ends: no NaNs there.
+    memory.initializeMemory(as: UInt8.self, repeating: 0, count: size)
+  }
+
+  deinit { memory.deallocate() }
+}

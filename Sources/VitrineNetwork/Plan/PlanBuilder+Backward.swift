@@ -1,0 +1,467 @@
+internal import CVitrineKernels
+internal import VitrineCore
+internal import VitrineTensor
+
+// The backward pass: each value's cotangent is the sum of contributions, one from each active reader.
+// The first contribution writes, later ones add, and the last one applies the mask of the rectifier
+// that wrote the value: what is stored is then the cotangent of the rectifier's input.
+extension PlanBuilder {
+  /// Emits the backward pass from the given cotangents of `source`.
+  func emitBackward(from source: Int) throws {
+    countContributions(source: source)
+    chooseCotangentHalos()
+
+    let seed = seedSlot
+    if hasPlanes(source) {
+      let (planes, _) = begin(source)
+      let imageStride = planes.shape.channels * planes.shape.height * planes.shape.width
+      emit([planes.buffer], slots: [seed]) { layout in
+        changeLayout(
+          VK_PACK, layout.map(planes), planes.shape, plainBuffer: seed + 1, offset: 0,
+          imageStride: imageStride)
+      }
+      finish(source, isMasked: false)
+    } else {
+      cotangentSlots[source] = seed
+    }
+
+    for index in nodes.indices.reversed() {
+      let fused = nodes[index]
+      guard
+        wiring.nodes[fused.node].outputs.contains(where: { $0.map(isReached) ?? false })
+          || isReached(fused.output)
+      else { continue }
+      guard reads(fused).contains(where: { path.isActive[$0] }) else { continue }
+      try emitBackward(index)
+    }
+  }
+
+  private func isReached(_ value: Int) -> Bool {
+    path.isActive[value] && (cotangents[value] != nil || cotangentSlots[value] != nil)
+  }
+
+  private func hasPlanes(_ value: Int) -> Bool {
+    PlaneShape(types[value].shape.dimensions) != nil && types[value].shape.count > 0
+  }
+
+  /// The values a fused node reads, with repetitions.
+  private func reads(_ fused: FusedNode) -> [Int] {
+    let node = wiring.nodes[fused.node]
+    return node.inputs.compactMap { $0 } + (fused.residual.map { [$0] } ?? [])
+  }
+
+  private func countContributions(source: Int) {
+    remainingContributions[source, default: 0] += 1
+    for fused in nodes where path.isActive[fused.output] || isAnyOutputActive(fused) {
+      for value in reads(fused) where path.isActive[value] {
+        remainingContributions[value, default: 0] += 1
+      }
+    }
+  }
+
+  private func isAnyOutputActive(_ fused: FusedNode) -> Bool {
+    wiring.nodes[fused.node].outputs.contains { $0.map { path.isActive[$0] } ?? false }
+  }
+
+  private func chooseCotangentHalos() {
+    for (fused, lowering) in zip(nodes, lowerings) {
+      var halo = cotangentHalos[fused.output] ?? Halo()
+      switch lowering {
+      case .convolution(let convolution): halo = halo.union(convolution.cotangentHalo)
+      // These may hand their cotangent on as it is.
+      case .sum(let a, let b):
+        halo = halo.union(cotangentHalos[a] ?? Halo()).union(cotangentHalos[b] ?? Halo())
+      case .alias(let source): halo = halo.union(cotangentHalos[source] ?? Halo())
+      case .concatenation(let pieces):
+        for piece in pieces { halo = halo.union(cotangentHalos[piece] ?? Halo()) }
+      case .function: halo = halo.union(cotangentHalos[reads(fused)[0]] ?? Halo())
+      default: break
+      }
+      if let residual = fused.residual { halo = halo.union(cotangentHalos[residual] ?? Halo()) }
+      cotangentHalos[fused.output] = halo
+    }
+  }
+
+  // MARK: - Contributions
+
+  /// Returns the planes that a contribution to a value's cotangent goes to, and whether it must add.
+  private func begin(_ value: Int) -> (planes: Planes, adds: Bool) {
+    if let found = cotangents[value] { return (found, true) }
+    let shape = planeShape(of: value)
+    let planes = newPlanes(
+      shape.with(images: shape.images * request.cotangents), halo: cotangentHalos[value] ?? Halo())
+    cotangents[value] = planes
+    return (planes, false)
+  }
+
+  /// Returns the mask that the next contribution may apply, if it is the last.
+  private func maskForLast(_ value: Int) -> (mask: Mask, rule: BackwardRule)? {
+    guard remainingContributions[value] == 1, !request.sites.contains(value) else { return nil }
+    return masks[value]
+  }
+
+  /// Counts a contribution; after the last one the cotangent is complete.
+  private func finish(_ value: Int, isMasked: Bool) {
+    remainingContributions[value, default: 1] -= 1
+    guard remainingContributions[value] == 0, let planes = cotangents[value] else { return }
+    if request.sites.contains(value) { _ = cotangentSlot(of: value) }
+    if !isMasked, let (mask, rule) = masks[value] {
+      var epilogue = Epilogue()
+      epilogue.readMask = mask
+      epilogue.rule = rule
+      emitElementwise(VK_COPY, planes, to: planes, epilogue: epilogue)
+    }
+  }
+
+  /// Emits a contribution by an operation that can add and mask on its way.
+  private func contribute(
+    to value: Int, canMask: Bool = true, _ emit: (Planes, Epilogue) throws -> Void
+  ) rethrows {
+    let (planes, adds) = begin(value)
+    var epilogue = Epilogue()
+    if adds { epilogue.residual = planes }
+    let mask = canMask ? maskForLast(value) : nil
+    if let mask {
+      epilogue.readMask = mask.mask
+      epilogue.rule = mask.rule
+    }
+    try emit(planes, epilogue)
+    finish(value, isMasked: mask != nil)
+  }
+
+  /// Emits a contribution by an operation that can only write.
+  private func contributeWhole(to value: Int, _ emit: (Planes) throws -> Void) rethrows {
+    let (planes, adds) = begin(value)
+    guard adds else {
+      try emit(planes)
+      finish(value, isMasked: false)
+      return
+    }
+    let part = newPlanes(planes.shape, halo: Halo())
+    try emit(part)
+    var epilogue = Epilogue()
+    let mask = maskForLast(value)
+    epilogue.readMask = mask?.mask
+    epilogue.rule = mask?.rule ?? .gradient
+    emitElementwise(VK_ADD, part, second: planes, to: planes, epilogue: epilogue)
+    finish(value, isMasked: mask != nil)
+  }
+
+  /// Contributes a cotangent that passes unchanged: by sharing its memory where nobody else has
+  /// contributed yet, and the giver needs it no longer.
+  private func handOn(_ given: Planes, to value: Int, mayShare: Bool = true) {
+    if cotangents[value] == nil, mayShare, !needsLargerHalo(value, than: given.halo) {
+      cotangents[value] = given
+      finish(value, isMasked: false)
+      return
+    }
+    contribute(to: value) { planes, epilogue in
+      emitElementwise(VK_COPY, given, to: planes, epilogue: epilogue)
+    }
+  }
+
+  private func needsLargerHalo(_ value: Int, than halo: Halo) -> Bool {
+    let needed = cotangentHalos[value] ?? Halo()
+    return needed.union(halo) != halo
+  }
+
+  // MARK: - Steps
+
+  private func emitBackward(_ index: Int) throws {
+    let fused = nodes[index]
+    let node = wiring.nodes[fused.node]
+    let input = node.inputs.first.flatMap { $0 } ?? 0
+    if case .reference = lowerings[index] {
+      try emitReferenceBackward(fused, node)
+      return
+    }
+    let given = cotangentPlanes(of: fused.output)
+    switch lowerings[index] {
+    case .convolution(let convolution):
+      if path.isActive[input] { try emit(convolution, fused, given: given, to: input) }
+      if let residual = fused.residual, path.isActive[residual] { handOn(given, to: residual) }
+    case .product(let product):
+      let weights = try constants.constant(.init(node: fused.node, use: "product transposed")) {
+        try product.packed(transposed: true)
+      }
+      let rows = denseRows(given)
+      contribute(to: input, canMask: false) { planes, epilogue in
+        emitProduct(
+          from: rows, to: planes, inner: product.columns, columns: product.inner,
+          weights: hold(weights), bias: nil, function: nil,
+          accumulates: epilogue.residual != nil)
+      }
+    case .affine(let scale, _):
+      contribute(to: input) { planes, epilogue in
+        emitElementwise(
+          VK_AFFINE, given, to: planes, epilogue: epilogue,
+          scale: perChannel(scale, .init(node: fused.node, use: "scale")))
+      }
+    case .sum(let a, let b):
+      let active = [a, b].filter { path.isActive[$0] }
+      for (position, value) in active.enumerated() {
+        handOn(given, to: value, mayShare: position == active.count - 1)
+      }
+    case .elementwiseProduct(let a, let b):
+      for (value, other) in [(a, b), (b, a)] where path.isActive[value] {
+        contribute(to: value) { planes, epilogue in
+          emitElementwise(
+            VK_MULTIPLY, given, second: self.planes(of: other), to: planes, epilogue: epilogue)
+        }
+      }
+    case .maximumPool(let rows, let columns):
+      contributeWhole(to: input) { planes in
+        emitPool(
+          VK_MAX_POOL_BACKWARD, planes, given, rows, columns, indices: indices[fused.node],
+          countsPadding: false)
+      }
+    case .averagePool(let rows, let columns, let countsPadding):
+      contributeWhole(to: input) { planes in
+        emitPool(
+          VK_AVERAGE_POOL_BACKWARD, planes, given, rows, columns, indices: nil,
+          countsPadding: countsPadding)
+      }
+    case .globalAverage:
+      contributeWhole(to: input) { planes in
+        emitGlobalAverage(VK_GLOBAL_AVERAGE_BACKWARD, given, planes, area: planes.shape)
+      }
+    case .function(let function):
+      if function.hasMask {
+        handOn(given, to: input)
+      } else {
+        let source = planes(of: input)
+        contribute(to: input) { planes, epilogue in
+          emitElementwise(
+            VK_UNARY_BACKWARD, given, second: source, to: planes, epilogue: epilogue,
+            function: function)
+        }
+      }
+    case .concatenation(let pieces):
+      for (piece, channel) in zip(pieces, firstChannels(of: pieces)) where path.isActive[piece] {
+        handOn(
+          given.channels(types[piece].shape[1], from: channel), to: piece,
+          mayShare: pieces.filter { $0 == piece }.count == 1)
+      }
+    case .alias(let source): handOn(given, to: source)
+    case .reshape(let source): contributeWhole(to: source) { emitReshape(given, to: $0) }
+    case .reference: break
+    }
+  }
+
+  // MARK: - Convolution
+
+  private func emit(
+    _ convolution: PlanarConvolution, _ fused: FusedNode, given: Planes, to input: Int
+  ) throws {
+    let isWhole = convolution.rows.stride == 1 && convolution.columns.stride == 1
+    guard convolution.isDepthwise else {
+      try contribute(to: input, canMask: isWhole) { planes, epilogue in
+        try emitPhases(convolution, fused, given: given, to: planes, epilogue: epilogue)
+      }
+      return
+    }
+    guard convolution.multiplier > 1 else {
+      try contribute(to: input, canMask: isWhole) { planes, epilogue in
+        try emitDepthwisePhases(convolution, fused, given: given, to: planes, epilogue: epilogue)
+      }
+      return
+    }
+    // The cotangents of a channel's copies are summed by the transpose of the repetition.
+    let shape = planeShape(of: input)
+    let copies = newPlanes(
+      PlaneShape(given.shape.images, convolution.outputs, shape.height, shape.width), halo: Halo())
+    try emitDepthwisePhases(convolution, fused, given: given, to: copies, epilogue: Epilogue())
+    let repeater = try convolution.repeater()
+    try contribute(to: input) { planes, epilogue in
+      try emitPhases(
+        repeater, fused, given: copies, to: planes, epilogue: epilogue, use: "repeat transposed")
+    }
+  }
+
+  private func emitPhases(
+    _ convolution: PlanarConvolution, _ fused: FusedNode, given: Planes, to planes: Planes,
+    epilogue: Epilogue, use: String = "backward"
+  ) throws {
+    try forEachPhase(convolution, planes: planes, epilogue: epilogue) { phase, epilogue in
+      let groups = try convolution.slices(backward: true).map { slice in
+        let weights = try constants.constant(
+          .init(
+            node: fused.node, use: use,
+            variant: [
+              fused.batchNormalization ?? -1, slice.block, phase.target.row, phase.target.column,
+            ])
+        ) { try convolution.packed(slice, taps: phase.taps.map(\.index), backward: true) }
+        return KernelGroup(
+          slice: slice, weights: hold(weights),
+          offsets: slice.inputBlocks.flatMap { block in
+            phase.taps.map {
+              Int32(
+                truncatingIfNeeded: block * given.blockStride + $0.row * given.rowStride
+                  + $0.column * 16)
+            }
+          })
+      }
+      emitConvolution(
+        from: given, to: planes, groups: groups, stepY: 1, stepX: 1, epilogue: epilogue,
+        outputSize: phase.size, target: phase.target)
+    }
+  }
+
+  private func emitDepthwisePhases(
+    _ convolution: PlanarConvolution, _ fused: FusedNode, given: Planes, to planes: Planes,
+    epilogue: Epilogue
+  ) throws {
+    try forEachPhase(convolution, planes: planes, epilogue: epilogue) { phase, epilogue in
+      let weights = try constants.constant(
+        .init(
+          node: fused.node, use: "depthwise backward",
+          variant: [fused.batchNormalization ?? -1, phase.target.row, phase.target.column])
+      ) { try convolution.packedDepthwise(taps: phase.taps.map(\.index)) }
+      let offsets = phase.taps.map {
+        Int32(truncatingIfNeeded: $0.row * given.rowStride + $0.column * 16)
+      }
+      emitDepthwise(
+        from: given, to: planes, offsets: offsets, weights: hold(weights), stepY: 1, stepX: 1,
+        epilogue: epilogue, height: phase.size.height, width: phase.size.width,
+        target: phase.target)
+    }
+  }
+
+  /// The pixels of the input's cotangent that one convolution computes.
+  private struct PixelPhase {
+    let taps: [(index: Int, row: Int, column: Int)]
+    let size: PlaneShape
+    let target: (stepY: Int, stepX: Int, row: Int, column: Int)
+  }
+
+  private func forEachPhase(
+    _ convolution: PlanarConvolution, planes: Planes, epilogue: Epilogue,
+    _ body: (PixelPhase, Epilogue) throws -> Void
+  ) rethrows {
+    for rows in convolution.phases(convolution.rows) {
+      for columns in convolution.phases(convolution.columns) {
+        let taps = rows.taps.flatMap { y in
+          columns.taps.map { x in
+            (index: y.index * convolution.columns.kernel + x.index, row: y.shift, column: x.shift)
+          }
+        }
+        var epilogue = epilogue
+        epilogue.stepY = convolution.rows.stride
+        epilogue.stepX = convolution.columns.stride
+        epilogue.row = rows.start
+        epilogue.column = columns.start
+        try body(
+          PixelPhase(
+            taps: taps,
+            size: PlaneShape(planes.shape.images, planes.shape.channels, rows.count, columns.count),
+            target: (epilogue.stepY, epilogue.stepX, rows.start, columns.start)), epilogue)
+      }
+    }
+  }
+
+  // MARK: - Reference operators
+
+  /// Returns where a value's complete cotangent is, converting it from its slot if needed.
+  private func cotangentPlanes(of value: Int) -> Planes {
+    if let found = cotangents[value] { return found }
+    preconditionFailure("the cotangent of a value with planes is kept in planes")
+  }
+
+  /// Returns the slot with a value's complete cotangents, `[cotangents · batch, …]`; zero if nothing
+  /// contributed.
+  func cotangentSlot(of value: Int) -> Int {
+    if let found = cotangentSlots[value] { return found }
+    let slot = newSlot()
+    cotangentSlots[value] = slot
+    let shape = cotangentShape(of: value)
+    if let planes = cotangents[value] {
+      unpack(planes, into: slot, shape: shape)
+    } else {
+      emitHost { _ in { frame in frame.slots[slot] = Tensor(zeros: shape) } }
+    }
+    return slot
+  }
+
+  private func cotangentShape(of value: Int) -> Shape {
+    let dimensions = types[value].shape.dimensions
+    let batched = [(dimensions.first ?? 1) * request.cotangents] + dimensions.dropFirst()
+    guard let shape = try? Shape(batched) else { return types[value].shape }
+    return shape
+  }
+
+  private func emitReferenceBackward(_ fused: FusedNode, _ node: Wiring.Node) throws {
+    let incoming = node.outputs.map { output -> Int? in
+      guard let output, isReached(output) else { return nil }
+      return cotangentSlot(of: output)
+    }
+    let inputs = node.inputs.map { $0.map { slot(of: $0) } }
+    let outputs = node.outputs.compactMap { $0.map { slot(of: $0) } }
+    let wanted = node.inputs.map { $0.map { path.isActive[$0] } ?? false }
+    let parts = node.inputs.map { _ in newSlot() }
+    let shapes = node.inputs.map { $0.map { cotangentShape(of: $0) } }
+    let count = request.cotangents
+    let rule = request.rules?[fused.node] ?? .gradient
+    emitHost { _ in
+      { frame in
+        let point = Point(
+          inputs: inputs.map { $0.flatMap { frame.slots[$0] } },
+          outputs: outputs.compactMap { frame.slots[$0] }, wanted: wanted, rule: rule)
+        var sums: [[Tensor]] = Array(repeating: [], count: parts.count)
+        for k in 0..<count {
+          let given = try incoming.map { slot -> Tensor? in
+            guard let slot, let all = frame.slots[slot] else { return nil }
+            let samples = all.shape[0] / count
+            return try rows(k * samples..<(k + 1) * samples, of: all)
+          }
+          do {
+            let results = try node.operation.pullback(given, at: point, Float.self)
+            for (position, result) in results.enumerated() {
+              if let result { sums[position].append(result) }
+            }
+          } catch let error as OperatorError {
+            throw NetworkError.invalidNode(name: node.name, kind: node.kind, reason: error.reason)
+          }
+        }
+        for (position, slot) in parts.enumerated() {
+          guard wanted[position], let shape = shapes[position] else { continue }
+          frame.slots[slot] =
+            sums[position].count == count ? try joined(sums[position]) : Tensor(zeros: shape)
+        }
+      }
+    }
+    for (position, input) in node.inputs.enumerated() {
+      guard let input, wanted[position] else { continue }
+      contribute(slot: parts[position], to: input)
+    }
+  }
+
+  private func contribute(slot part: Int, to value: Int) {
+    if hasPlanes(value) {
+      contributeWhole(to: value) { planes in
+        emit([planes.buffer], slots: [part]) { layout in
+          changeLayout(
+            VK_PACK, layout.map(planes), planes.shape, plainBuffer: part + 1, offset: 0,
+            imageStride: planes.shape.channels * planes.shape.height * planes.shape.width)
+        }
+      }
+      return
+    }
+    if let sum = cotangentSlots[value] {
+      emitHost { _ in
+        { frame in
+          guard var total = frame.slots[sum], let added = frame.slots[part] else { return }
+          frame.slots[sum] = nil
+          try total.withMutableElements(of: Float.self) { target in
+            try added.withElements(of: Float.self) { source in
+              for i in target.indices { target[i] += source[i] }
+            }
+          }
+          frame.slots[sum] = total
+        }
+      }
+    } else {
+      cotangentSlots[value] = part
+    }
+    finish(value, isMasked: false)
+  }
+}

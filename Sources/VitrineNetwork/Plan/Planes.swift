@@ -1,0 +1,165 @@
+internal import CVitrineKernels
+
+/// Zeros stored around each plane, in pixels.
+struct Halo: Hashable, Sendable {
+  var top = 0
+  var left = 0
+  var bottom = 0
+  var right = 0
+
+  func union(_ other: Halo) -> Halo {
+    Halo(
+      top: max(top, other.top), left: max(left, other.left), bottom: max(bottom, other.bottom),
+      right: max(right, other.right))
+  }
+
+  var isEmpty: Bool { self == Halo() }
+}
+
+/// Extents of a value in the kernels' blocked layout. Rank 2 is one pixel, rank 3 one row.
+struct PlaneShape: Hashable, Sendable {
+  let images: Int
+  let channels: Int
+  let height: Int
+  let width: Int
+
+  var blocks: Int { (channels + 15) / 16 }
+
+  /// Returns `nil` for ranks that have no such layout.
+  init?(_ dimensions: [Int]) {
+    switch dimensions.count {
+    case 2: self.init(dimensions[0], dimensions[1], 1, 1)
+    case 3: self.init(dimensions[0], dimensions[1], 1, dimensions[2])
+    case 4: self.init(dimensions[0], dimensions[1], dimensions[2], dimensions[3])
+    default: return nil
+    }
+  }
+
+  init(_ images: Int, _ channels: Int, _ height: Int, _ width: Int) {
+    self.images = images
+    self.channels = channels
+    self.height = height
+    self.width = width
+  }
+
+  func with(images: Int) -> PlaneShape { PlaneShape(images, channels, height, width) }
+}
+
+/// Blocked planes inside a buffer of the arena: the whole buffer, or some of its channel blocks.
+///
+/// Strides are in floats.
+struct Planes: Sendable {
+  let buffer: Int
+  let shape: PlaneShape
+  let halo: Halo
+  let firstBlock: Int
+  let bufferBlocks: Int
+
+  init(buffer: Int, shape: PlaneShape, halo: Halo) {
+    self.init(
+      buffer: buffer, shape: shape, halo: halo, firstBlock: 0, bufferBlocks: shape.blocks)
+  }
+
+  init(buffer: Int, shape: PlaneShape, halo: Halo, firstBlock: Int, bufferBlocks: Int) {
+    self.buffer = buffer
+    self.shape = shape
+    self.halo = halo
+    self.firstBlock = firstBlock
+    self.bufferBlocks = bufferBlocks
+  }
+
+  /// Some channels of these planes, starting at a whole block.
+  func channels(_ channels: Int, from start: Int) -> Planes {
+    Planes(
+      buffer: buffer, shape: PlaneShape(shape.images, channels, shape.height, shape.width),
+      halo: halo, firstBlock: firstBlock + start / 16, bufferBlocks: bufferBlocks)
+  }
+
+  var rowStride: Int { (halo.left + shape.width + halo.right) * 16 }
+  var blockStride: Int { (halo.top + shape.height + halo.bottom) * rowStride }
+  var imageStride: Int { bufferBlocks * blockStride }
+  var origin: Int { firstBlock * blockStride + halo.top * rowStride + halo.left * 16 }
+  var byteCount: Int { shape.images * imageStride * 4 }
+}
+
+/// One bit for each element of blocked planes: a dense buffer, or some of its blocks.
+struct Mask: Sendable {
+  let buffer: Int
+  let shape: PlaneShape
+
+  var byteCount: Int { shape.images * shape.blocks * shape.height * shape.width * 2 }
+}
+
+/// Byte offsets of the buffers inside the arena.
+struct ArenaLayout {
+  let offsets: [Int]
+
+  /// Returns the kernels' view of some planes, visiting every `step`-th pixel from `(row, column)`.
+  func map(
+    _ planes: Planes?, stepY: Int = 1, stepX: Int = 1, row: Int = 0, column: Int = 0
+  ) -> vk_map {
+    var map = vk_map()
+    map.buffer = -1
+    guard let planes else { return map }
+    map.buffer = 0
+    map.pixel_stride = Int32(16 * stepX)
+    map.offset = Int64(
+      offsets[planes.buffer] / 4 + planes.origin + row * planes.rowStride + column * 16)
+    map.image_stride = Int64(planes.imageStride)
+    map.block_stride = Int64(planes.blockStride)
+    map.row_stride = Int64(planes.rowStride * stepY)
+    return map
+  }
+
+  func mask(_ mask: Mask?) -> vk_mask {
+    var result = vk_mask()
+    result.buffer = -1
+    guard let mask else { return result }
+    result.buffer = 0
+    result.images = Int32(mask.shape.images)
+    result.offset = Int64(offsets[mask.buffer] / 2)
+    result.row_stride = Int64(mask.shape.width)
+    result.block_stride = Int64(mask.shape.width * mask.shape.height)
+    result.image_stride = result.block_stride * Int64(mask.shape.blocks)
+    return result
+  }
+}
+
+/// Places buffers with known lifetimes into one block of memory.
+enum ArenaPlanner {
+  struct Buffer {
+    let byteCount: Int
+    var firstStep: Int
+    var lastStep: Int
+  }
+
+  /// Returns byte offsets, multiples of 64, such that buffers alive at the same step do not overlap.
+  ///
+  /// First fit in order of birth, larger ones first.
+  static func place(_ buffers: [Buffer]) -> (offsets: [Int], byteCount: Int) {
+    var offsets = [Int](repeating: 0, count: buffers.count)
+    var placed: [Int] = []
+    var total = 0
+    let order = buffers.indices.sorted { a, b in
+      (buffers[a].firstStep, -buffers[a].byteCount, a)
+        < (buffers[b].firstStep, -buffers[b].byteCount, b)
+    }
+    for index in order where buffers[index].byteCount > 0 {
+      let buffer = buffers[index]
+      // A vector may be read past the last pixel: keep a distance.
+      let size = (buffer.byteCount + 63) / 64 * 64 + 256
+      let alive = placed.filter {
+        buffers[$0].firstStep <= buffer.lastStep && buffers[$0].lastStep >= buffer.firstStep
+      }.sorted { offsets[$0] < offsets[$1] }
+      var offset = 0
+      for other in alive {
+        if offset + size <= offsets[other] { break }
+        offset = max(offset, offsets[other] + (buffers[other].byteCount + 63) / 64 * 64 + 256)
+      }
+      offsets[index] = offset
+      placed.append(index)
+      total = max(total, offset + size)
+    }
+    return (offsets, total)
+  }
+}

@@ -1,0 +1,58 @@
+internal import Synchronization
+internal import VitrineTensor
+
+/// Runs and differentiates a specialised graph in float32 with plans, one for each request.
+final class PlannedExecutor: Engine {
+  private let specialization: Specialization
+  private let constants: PackedConstants
+  private let threads: Int
+  private let isExact: Bool
+  private let plans = Mutex<[PlanRequest: (plan: Plan, results: [Int])]>([:])
+
+  init(
+    _ specialization: Specialization, constants: PackedConstants, threads: Int, isExact: Bool
+  ) {
+    self.specialization = specialization
+    self.constants = constants
+    self.threads = threads
+    self.isExact = isExact
+  }
+
+  func evaluate(_ targets: [Int], inputs: [Tensor]) throws -> [Tensor] {
+    let (plan, results) = try plan(PlanRequest(targets: targets))
+    let slots = try plan.run(inputs)
+    return results.compactMap { slots[$0] }
+  }
+
+  func gradients(
+    of source: Int, withRespectTo sites: [Int], inputs: [Tensor], rules: RuleTable,
+    cotangents: [Tensor]
+  ) throws -> (value: Tensor, gradients: [[Tensor]]) {
+    let (plan, results) = try plan(
+      PlanRequest(
+        targets: [source], source: source, sites: sites, rules: rules,
+        cotangents: cotangents.count))
+    let slots = try plan.run(inputs + [try joined(cotangents)])
+    let tensors = results.compactMap { slots[$0] }
+    let gradients = try cotangents.indices.map { k in
+      try tensors.dropFirst().map { all in
+        let samples = all.shape[0] / cotangents.count
+        return try rows(k * samples..<(k + 1) * samples, of: all)
+      }
+    }
+    return (tensors[0], gradients)
+  }
+
+  private func plan(_ request: PlanRequest) throws -> (plan: Plan, results: [Int]) {
+    if let found = plans.withLock({ $0[request] }) { return found }
+    let builder = try PlanBuilder(
+      specialization, request, constants: constants, isExact: isExact)
+    let made = try builder.plan(threads: threads)
+    plans.withLock { cache in
+      // Callers with ever new sites must not fill the memory with plans.
+      if cache.count >= 64 { cache.removeAll() }
+      cache[request] = made
+    }
+    return made
+  }
+}

@@ -1,0 +1,144 @@
+import Testing
+import Vitrine
+import VitrineConformance
+import VitrineTestSupport
+
+@Suite("Jacobian")
+struct InputJacobianTests {
+  private func explain(
+    _ model: any Model, _ tensor: Tensor, target: Target = .top, _ options: [String: String] = [:],
+    context: Context = Context()
+  ) throws -> Explanation {
+    try InputJacobian(options).explain(
+      model, at: Inputs(tensor, for: model), target: target, context: context)
+  }
+
+  private func number(_ name: String, in explanation: Explanation) -> Double? {
+    guard
+      case .number(let value)? = explanation.diagnostics.first(where: { $0.name == name })?.value
+    else { return nil }
+    return value
+  }
+
+  @Test("of a linear model it is the weights, for every sample")
+  func linear() throws {
+    let weights: [Float] = [0.5, -1, 2, 0, 1.5, 0.25, -0.75, 1, -2, 0.5, 1, -1]
+    let result = try explain(AnalyticModel.linear, .random([2, 4], seed: 4))
+    #expect(result.attribution.tensor.shape.dimensions == [2, 3, 4])
+    #expect(try result.attribution.tensor.elements(of: Float.self) == weights + weights)
+    #expect(result.attribution.axes == [.batch, .output, .feature])
+    #expect(result.explained.elements == [])
+  }
+
+  @Test("values are those of every output")
+  func values() throws {
+    let x = try Tensor([1, -0.5, 2, 0] as [Double], shape: [1, 4])
+    let result = try explain(AnalyticModel.quadratic, x)
+    #expect(result.explained.values == [-10.5, 3.125])
+    #expect(
+      try result.attribution.tensor.elements(of: Double.self)
+        == [2, -2, -12, 0, -2, -0.5, 4, 0])
+  }
+
+  @Test("of an image model it agrees with central differences, row by row")
+  func image() throws {
+    let model = AnalyticModel.image
+    let tensor = try Tensor.random([2, 2, 5, 4], seed: 9, .float64)
+    let result = try explain(model, tensor)
+    #expect(result.attribution.axes == [.batch, .output, .channel, .height, .width])
+    #expect(result.attribution.tensor.shape.dimensions == [2, 2, 2, 5, 4])
+    let rows = try result.attribution.tensor.elements(of: Double.self)
+    for k in 0..<2 {
+      let differences = try model.centralDifferences(
+        of: Objective(.output("output"), .elements([k])), withRespectTo: "input",
+        at: Inputs(tensor, for: model))
+      let row = Array(rows[40 * k..<40 * (k + 1)] + rows[80 + 40 * k..<80 + 40 * (k + 1)])
+      // Piecewise linear: only rounding is left, 1e-16 / 1e-5.
+      try #expect(relativeDistance(Tensor(row, shape: [2, 2, 5, 4]), differences) < 1e-9)
+    }
+  }
+
+  @Test("rows are of the logits unless probabilities are asked for, whose rows sum to zero")
+  func scores() throws {
+    let tensor = try Tensor.random([1, 4], seed: 2, .float64)
+    let logits = try explain(AnalyticModel.classifier, tensor)
+    #expect(logits.explained.site == .layer("logits") && logits.explained.skippedSoftmax)
+    let shares = try explain(
+      AnalyticModel.classifier, tensor, target: Target(.top, score: .probability))
+    #expect(shares.explained.site == .output("output"))
+    let rows = try shares.attribution.tensor.elements(of: Double.self)
+    for i in 0..<4 { #expect(abs(rows[i] + rows[4 + i] + rows[8 + i]) < 1e-15) }
+  }
+
+  @Test("some outputs, or the one of the target, give their rows alone")
+  func someRows() throws {
+    let tensor = try Tensor.random([1, 4], seed: 2)
+    let some = try explain(AnalyticModel.linear, tensor, ["outputs": "2,0"])
+    #expect(
+      try some.attribution.tensor.elements(of: Float.self) == [-2, 0.5, 1, -1, 0.5, -1, 2, 0])
+    #expect(
+      some.diagnostics.contains { $0.name == "outputs" && $0.value == .numbers([2, 0]) })
+    let one = try explain(AnalyticModel.linear, tensor, target: .index(1))
+    #expect(one.attribution.tensor.shape.dimensions == [1, 1, 4])
+    #expect(try one.attribution.tensor.elements(of: Float.self) == [1.5, 0.25, -0.75, 1])
+    #expect(one.explained.elements == [1])
+  }
+
+  @Test("rows that do not exist, or are chosen twice or by sample, are errors")
+  func wrongRows() throws {
+    let tensor = try Tensor.random([2, 4], seed: 2)
+    let model = AnalyticModel.linear
+    #expect(throws: CoreError.elementOutOfRange(element: 3, count: 3, site: "output")) {
+      try explain(model, tensor, ["outputs": "0,3"])
+    }
+    #expect(throws: CoreError.elementOutOfRange(element: -1, count: 3, site: "output")) {
+      try explain(model, tensor, target: .index(-1))
+    }
+    #expect(throws: CoreError.self) {
+      try explain(model, tensor, target: .index(0), ["outputs": "0"])
+    }
+    for choice in [Target.Choice.perSample([0, 1]), .weighted([(0, 1)])] {
+      #expect(throws: CoreError.self) { try explain(model, tensor, target: Target(choice)) }
+    }
+  }
+
+  @Test("a result larger than the memory limit is refused before it is computed")
+  func memoryLimit() throws {
+    let tensor = try Tensor.random([1, 2, 5, 4], seed: 2)
+    // 2 outputs × 40 elements × 4 bytes
+    let model = AnalyticModel.image
+    _ = try explain(model, tensor, context: Context(memoryLimit: 320))
+    #expect(throws: CoreError.self) {
+      try explain(model, tensor, context: Context(memoryLimit: 319))
+    }
+    _ = try explain(model, tensor, ["outputs": "1"], context: Context(memoryLimit: 160))
+  }
+
+  @Test("times are positive, and the naive estimate is one forward pass per input element")
+  func timing() throws {
+    let tensor = try Tensor.random([2, 2, 5, 4], seed: 2)
+    let result = try explain(AnalyticModel.image, tensor)
+    let forward = try #require(number("forward-seconds", in: result))
+    let jacobian = try #require(number("jacobian-seconds", in: result))
+    #expect(forward > 0 && jacobian > 0)
+    #expect(number("jacobian-to-forward-ratio", in: result) == jacobian / forward)
+    #expect(number("finite-difference-seconds", in: result) == 40 * forward)
+    let untimed = try explain(AnalyticModel.image, tensor, ["timing": "false"])
+    #expect(untimed.diagnostics.isEmpty)
+  }
+
+  @Test("several inputs get one Jacobian each")
+  func severalInputs() throws {
+    let inputs = Inputs([
+      ("a", try Tensor([1, 2, 3] as [Float], shape: [1, 3])),
+      ("b", try Tensor([-1, 0.5, 4] as [Float], shape: [1, 3])),
+      ("row", Tensor([1] as [Int64])),
+    ])
+    let result = try InputJacobian().explain(
+      GatedModel(), at: inputs, target: .top, context: Context())
+    #expect(result.attributions.map(\.name) == ["a", "b"])
+    #expect(
+      try result.attributions[1].tensor.elements(of: Float.self) == [1, -4, 1.5, 0.25, 6, -3])
+    #expect(result.warnings.count == 1)
+  }
+}
