@@ -95,7 +95,11 @@ extension Report.Section {
   var html: HTML {
     var content: [HTML] = [.element(.h2, [], [.text(title)])]
     content += paragraphs.map { .element(.p, [], [.text($0)]) }
-    if !cards.isEmpty { content.append(.element(.div, [.class("cards")], cards.map(\.html))) }
+    if !cards.isEmpty {
+      let isWide = cards.contains { $0.width * 4 > $0.height * 5 }
+      content.append(
+        .element(.div, [.class(isWide ? "cards wide" : "cards")], cards.map(\.html)))
+    }
     content += tables.map(\.html)
     return .element(.section, [], content)
   }

@@ -15,7 +15,8 @@ let reportStyle = """
     border-top: 1px solid var(--line); }
   p { max-width: 46rem; margin: .5rem 0; color: var(--soft); }
   .cards { display: grid; gap: 1.25rem; margin: 1rem 0;
-    grid-template-columns: repeat(auto-fill, minmax(min(100%, 16rem), 1fr)); }
+    grid-template-columns: repeat(auto-fill, minmax(min(100%, 13rem), 1fr)); }
+  .cards.wide { grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); }
   figure { margin: 0; padding: .9rem; background: var(--card); border: 1px solid var(--line);
     border-radius: 10px; break-inside: avoid; }
   img { display: block; width: 100%; height: auto; border-radius: 4px; }

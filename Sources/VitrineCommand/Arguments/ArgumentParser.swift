@@ -18,7 +18,8 @@ enum ArgumentParser {
           "--\(flag.name): expected one of \(choices.joined(separator: ", ")), found '\(value)'"
             + suggestion(value, choices))
       }
-      if case .repeated = flag.kind {} else if flag.takesValue, values[flag.name] != nil {
+      if case .repeated = flag.kind {
+      } else if flag.takesValue, values[flag.name] != nil {
         throw .usage("--\(flag.name) is given twice: expected it once")
       }
       values[flag.name, default: []].append(value)

@@ -7,7 +7,7 @@ import VitrineTensor
 
 /// A network made on the spot, explained by every method of the catalog; equal seeds give equal files.
 struct Demonstration: Sendable {
-  private static let trainingCount = 600
+  private static let trainingCount = 1000
   private static let testCount = 250
   /// Held-out pictures on which methods are judged; the first of each class is shown.
   private static let judgedCount = 20
@@ -166,7 +166,7 @@ struct Demonstration: Sendable {
           Report.Card(
             title: figure.title, picture: bytes, width: figure.image.width,
             height: figure.image.height, description: figure.description,
-            caption: figure.description))
+            caption: figure.finding))
       }
       var paragraphs = [answer.method.summary, "Source: \(answer.method.paper)."]
       if let share = answer.shareOnShape { paragraphs.append(verdict(share)) }
@@ -208,7 +208,8 @@ struct Demonstration: Sendable {
       }
     }
     let table = Report.Table(
-      caption: "Share of the attribution on the shape or within \(Self.rim) pixels of it, mean over "
+      caption:
+        "Share of the attribution on the shape or within \(Self.rim) pixels of it, mean over "
         + "\(judged.count) pictures. Shape and rim cover \(Number.fixed(chance * 100, 1))% of the "
         + "picture: that is chance.",
       header: ["method", "on the shape", "against chance"], rows: rows)

@@ -28,10 +28,10 @@ struct ShapeScene: Sendable {
       }
     }
 
-    /// Five points of radius 1.05 between notches of radius 0.42.
+    /// Five points of radius 1.05, one of them up, between notches of radius 0.42.
     private static func starContains(_ u: Double, _ v: Double) -> Bool {
       let tenth = Double.pi / 5
-      var angle = atan2(v, u).truncatingRemainder(dividingBy: 2 * tenth)
+      var angle = atan2(u, -v).truncatingRemainder(dividingBy: 2 * tenth)
       if angle < 0 { angle += 2 * tenth }
       // By symmetry one edge is enough: from a point on the axis to the notch at `tenth`.
       let fromPoint = tenth - abs(angle - tenth)

@@ -9,10 +9,13 @@ struct Figure: Sendable {
   let name: String?
   let title: String
   let image: Image
-  /// What someone who cannot see the picture should know.
-  let description: String
+  /// Where the evidence is, in one or two sentences.
+  let finding: String
   /// What the colours at the ends of the scale stand for.
   let scale: ClosedRange<Float>
+
+  /// What someone who cannot see the picture should know.
+  var description: String { title + ". " + finding }
 
   /// Returns the bytes of a PNG with the figure's title, scale and provenance in its text entries.
   func png(_ provenance: [(name: String, value: String)]) throws -> [UInt8] {
@@ -72,17 +75,18 @@ struct FigurePainter: Sendable {
   ) throws -> Figure {
     let map = try maps.heatMap(row: row)
     let scale = try ColorScale.fitted(to: map.values, signed: true)
-    var title = "d prediction[\(output)] / d input"
-    if let label = labels.label(of: output) { title += "  " + label }
-    let subtitle =
-      (value.map { "prediction[\(output)] = \(Number.significant($0)), " } ?? "") + modelName
-      + (maps.reduction.isEmpty ? "" : ", " + maps.reduction)
+    let title = "d prediction[\(output)] / d input"
+    var notes: [String] = []
+    if let value { notes.append("prediction[\(output)] = \(Number.significant(value))") }
+    if let label = labels.label(of: output) { notes.append(label) }
+    notes.append(modelName)
+    if !maps.reduction.isEmpty { notes.append(maps.reduction) }
     let image = try Self.framed(
       [Self.magnified(try map.rendered(scale: scale))], scale: scale,
-      title: title + "\n" + subtitle)
+      title: title + "\n" + notes.joined(separator: ", "))
     return Figure(
       name: "d_pred_\(output)d_image", title: title, image: image,
-      description: "\(title) of \(modelName). " + Self.words(for: map, scale), scale: scale.range)
+      finding: Self.finding(in: map), scale: scale.range)
   }
 
   private func overlay(
@@ -120,7 +124,7 @@ struct FigurePainter: Sendable {
       panels, scale: scale, title: title + "\n" + notes.joined(separator: ", "))
     return Figure(
       name: several ? FileName.safe(attribution.name) : nil, title: title, image: image,
-      description: "\(title) of \(modelName). " + Self.words(for: map, scale), scale: scale.range)
+      finding: Self.finding(in: map), scale: scale.range)
   }
 
   private func channelGrid(_ maps: FeatureMaps, _ attribution: Attribution) throws -> Figure {
@@ -138,7 +142,7 @@ struct FigurePainter: Sendable {
       image: try Self.framed(
         [grid], scale: scale,
         title: "\(title)\n\(count) channels of \(maps.width)x\(maps.height), \(modelName)"),
-      description: "\(title) of \(modelName): \(count) channels as a grid of maps.",
+      finding: "\(count) channels, each as a map of \(maps.width) by \(maps.height).",
       scale: scale.range)
   }
 
@@ -160,7 +164,7 @@ struct FigurePainter: Sendable {
   }
 
   /// Says where the evidence is.
-  private static func words(for map: HeatMap, _ scale: ColorScale) -> String {
+  private static func finding(in map: HeatMap) -> String {
     let statistics = MapStatistics(map)
     guard let peak = statistics.strongest.first, peak.value != 0 else {
       return "Zero everywhere."

@@ -8,7 +8,9 @@ enum Size {
     guard let count = Int(digits), count > 0 else { return nil }
     let shifts = ["": 0, "b": 0, "k": 10, "m": 20, "g": 30, "t": 40]
     var unit = text.dropFirst(digits.count).lowercased()
-    if unit.hasSuffix("ib") { unit.removeLast(2) } else if unit.count == 2, unit.hasSuffix("b") {
+    if unit.hasSuffix("ib") {
+      unit.removeLast(2)
+    } else if unit.count == 2, unit.hasSuffix("b") {
       unit.removeLast()
     }
     guard let shift = shifts[unit] else { return nil }

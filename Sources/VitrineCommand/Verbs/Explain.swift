@@ -10,7 +10,8 @@ extension Verb {
     summary: "say why a model answers as it does",
     operands: .atLeast(["MODEL", "INPUT"]),
     flags: [
-      Flag("method", short: "m", .value("NAME"), help: "How to explain; vitrine methods lists them."),
+      Flag(
+        "method", short: "m", .value("NAME"), help: "How to explain; vitrine methods lists them."),
       Flag(
         "set", .repeated("OPTION=VALUE"),
         help: "Set an option of the method; vitrine describe METHOD lists them."),
@@ -175,6 +176,7 @@ extension Verb {
     let extents = zip(output.dimensions, output.axes).filter { $1 != .batch }.map(\.0)
     let known = extents.compactMap { $0 }
     guard !known.isEmpty, known.count == extents.count else { return }
-    try labels.check(classes: known.reduce(1) { $0.multipliedReportingOverflow(by: $1).partialValue })
+    try labels.check(
+      classes: known.reduce(1) { $0.multipliedReportingOverflow(by: $1).partialValue })
   }
 }

@@ -13,7 +13,8 @@ extension Verb {
       CommonFlags.labels,
       Flag(
         "top", .value("K"), default: "5",
-        help: "How many classes to list. Outputs without a softmax are then read as logits, as with "
+        help:
+          "How many classes to list. Outputs without a softmax are then read as logits, as with "
           + "--labels."),
       Flag("raw", .value("OUT.npy"), help: "Write the first output of all inputs as an array."),
       CommonFlags.json,
