@@ -1,1 +1,7 @@
-@main struct Main { static func main() {} }
+import VitrineCommand
+
+@main struct Main {
+  static func main() {
+    Command.main()
+  }
+}

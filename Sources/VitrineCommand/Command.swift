@@ -1,0 +1,114 @@
+public import Vitrine
+public import VitrineCore
+import VitrineReport
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// The command `vitrine`, as a function that tests can call.
+public enum Command {
+  /// The version of this package, by semantic versioning.
+  public static let version = "0.1.0"
+
+  static let verbs: [Verb] = [.methods, .describe, .inspect, .predict, .explain, .demo]
+
+  /// Runs one command line.
+  ///
+  /// - Parameters:
+  ///   - arguments: The words after the program's name.
+  ///   - environment: Only `NO_COLOR` and `TERM` are looked at.
+  ///   - console: Where text goes. Files are written to the paths in the arguments.
+  ///   - catalog: The methods that can be chosen by name.
+  ///   - cancellation: Once cancelled, the run stops, removes what is not finished, and returns
+  ///     ``ExitCode/interrupted``.
+  /// - Returns: What the process should exit with. Errors have been reported by then.
+  public static func run(
+    arguments: [String], environment: [String: String], console: any Console,
+    catalog: MethodCatalog = .standard, cancellation: Cancellation = Cancellation()
+  ) -> ExitCode {
+    let session = Session(console: console, catalog: catalog, cancellation: cancellation)
+    let words = arguments.prefix { $0 != "--" }
+    do {
+      try dispatch(arguments, session)
+      return .success
+    } catch {
+      session.clearProgress()
+      let error = CommandError(error)
+      let usesColor =
+        console.reportsToTerminal && (environment["NO_COLOR"] ?? "").isEmpty
+        && !words.contains("--no-color")
+      let mark = usesColor ? "\u{1B}[1;31merror:\u{1B}[0m" : "error:"
+      console.report("vitrine: \(mark) \(error.message.visible)\n")
+      if words.contains("--json"), error.code != "cannot-write-output" {
+        let report = JSON.object([
+          "schema": .integer(1),
+          "error": .object([
+            "code": .string(error.code), "message": .string(error.message),
+            "exit_code": .integer(Int(error.exitCode.rawValue)),
+          ]),
+        ])
+        // The exit code already tells of the error; that it cannot be written changes nothing.
+        try? console.write(report.text)
+      }
+      return error.exitCode
+    }
+  }
+
+  /// Runs the command line of this process, and exits.
+  public static func main() -> Never {
+    var environment: [String: String] = [:]
+    for name in ["NO_COLOR", "TERM"] {
+      environment[name] = getenv(name).map { String(cString: $0) }
+    }
+    Interruption.listen()
+    let code = run(
+      arguments: Array(CommandLine.arguments.dropFirst()), environment: environment,
+      console: ProcessConsole(environment: environment), cancellation: Interruption.cancellation)
+    exit(code.rawValue)
+  }
+
+  private static func dispatch(_ arguments: [String], _ session: Session) throws {
+    guard let first = arguments.first else {
+      session.console.report(HelpText.overview(verbs))
+      throw CommandError.usage("expected a verb, found nothing; try vitrine demo")
+    }
+    switch first {
+    case "-h", "--help": return try session.write(HelpText.overview(verbs))
+    case "-V", "--version": return try session.write("vitrine \(version)\n")
+    case "help":
+      guard let name = arguments.dropFirst().first(where: { !$0.hasPrefix("-") }) else {
+        return try session.write(HelpText.overview(verbs))
+      }
+      return try session.write(HelpText.page(verb(named: name)))
+    default: break
+    }
+    guard !first.hasPrefix("-") else {
+      throw CommandError.usage(
+        "expected a verb before \(first): vitrine VERB [options]; see vitrine help",
+        code: "unknown-flag")
+    }
+    let verb = try verb(named: first)
+    let words = Array(arguments.dropFirst())
+    if words.prefix(while: { $0 != "--" }).contains(where: { $0 == "--help" || $0 == "-h" }) {
+      return try session.write(HelpText.page(verb))
+    }
+    let invocation = try ArgumentParser.parse(words, for: verb)
+    var session = session
+    session.isQuiet = invocation.has("quiet")
+    try verb.run(invocation, session)
+  }
+
+  private static func verb(named name: String) throws(CommandError) -> Verb {
+    if let verb = verbs.first(where: { $0.name == name }) { return verb }
+    let names = verbs.map(\.name)
+    throw .usage(
+      "unknown verb '\(name)'" + ArgumentParser.suggestion(name, names + ["help"])
+        + "; expected one of \(names.joined(separator: ", "))",
+      code: "unknown-verb")
+  }
+}

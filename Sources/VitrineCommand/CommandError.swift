@@ -1,0 +1,24 @@
+/// Why the command stopped: a message of one line and the exit code that goes with it.
+public struct CommandError: Error, Sendable, Equatable, CustomStringConvertible {
+  public let exitCode: ExitCode
+  /// A stable name for scripts, in kebab-case, such as `unknown-flag`.
+  public let code: String
+  /// What was expected, what was found, what to do.
+  public let message: String
+
+  public init(_ exitCode: ExitCode, code: String, _ message: String) {
+    self.exitCode = exitCode
+    self.code = code
+    self.message = message
+  }
+
+  public var description: String { message }
+
+  static func usage(_ message: String, code: String = "usage") -> CommandError {
+    CommandError(.usage, code: code, message)
+  }
+
+  static func badData(_ message: String, code: String = "bad-data") -> CommandError {
+    CommandError(.badData, code: code, message)
+  }
+}

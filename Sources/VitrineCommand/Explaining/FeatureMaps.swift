@@ -1,0 +1,106 @@
+import VitrineCore
+import VitrineImaging
+import VitrineTensor
+
+/// One sample of an attribution as maps over a picture, whatever the order of the model's axes.
+struct FeatureMaps: Sendable {
+  /// Number of outputs that a Jacobian differentiates; 1 for everything else.
+  let rows: Int
+  let channels: Int
+  let height: Int
+  let width: Int
+  let range: Attribution.Range
+  /// `[row, channel, height, width]`
+  let values: [Float]
+
+  /// Creates the maps of a sample; `nil` if the attribution has no height and width.
+  init?(_ attribution: Attribution, sample: Int) throws {
+    let order: [Axis] = [.batch, .output, .channel, .height, .width]
+    let positions = order.map { attribution.axes.firstIndex(of: $0) }
+    guard positions[3] != nil, positions[4] != nil,
+      attribution.axes.allSatisfy({ order.contains($0) }),
+      attribution.axes.count == attribution.tensor.rank
+    else { return nil }
+    var tensor = attribution.tensor.converted(to: .float32)
+    if let batch = positions[0] {
+      tensor = try tensor.sliced(axis: batch, sample..<sample + 1)
+    }
+    let present = positions.compactMap { $0 }
+    let shape = tensor.shape
+    tensor = try tensor.transposed(axes: present)
+    func extent(_ index: Int) -> Int { positions[index].map { shape[$0] } ?? 1 }
+    rows = extent(1)
+    channels = extent(2)
+    height = extent(3)
+    width = extent(4)
+    range = attribution.range
+    values = try tensor.elements(of: Float.self)
+  }
+
+  /// How the channels of a map become one number for each pixel, in words; empty if there is one.
+  var reduction: String {
+    channels == 1 ? "" : range == .signed ? "sum over channels" : "largest over channels"
+  }
+
+  /// Returns one number for each pixel: the sum over channels of signed values, so that what cancels
+  /// cancels; the largest of magnitudes.
+  func heatMap(row: Int) throws -> HeatMap {
+    let plane = height * width
+    var map = [Float](repeating: 0, count: plane)
+    for channel in 0..<channels {
+      let start = (row * channels + channel) * plane
+      for i in 0..<plane {
+        let value = values[start + i]
+        map[i] = range == .signed ? map[i] + value : max(map[i], value)
+      }
+    }
+    return try HeatMap(width: width, height: height, values: map)
+  }
+
+  /// Returns the channels of one row, `[channel, height, width]`.
+  func planes(row: Int) -> [Float] {
+    let count = channels * height * width
+    return Array(values[row * count..<(row + 1) * count])
+  }
+}
+
+/// Where a map's evidence lies, in numbers.
+struct MapStatistics: Sendable {
+  struct Pixel: Sendable {
+    let row: Int
+    let column: Int
+    let value: Float
+  }
+
+  /// The pixels of largest magnitude, strongest first; earlier rows and columns first on ties.
+  let strongest: [Pixel]
+  /// The smallest share of pixels that holds half of the summed magnitude, 0...1.
+  let halfMassShare: Double
+  /// Share of pixels whose value is exactly zero: changing them a little changes nothing.
+  let zeroShare: Double
+  let minimum: Float
+  let maximum: Float
+
+  /// - Complexity: O(n log n) for n pixels.
+  init(_ map: HeatMap) {
+    let magnitudes = map.values.map(\.magnitude)
+    let order = magnitudes.indices.sorted {
+      magnitudes[$0] == magnitudes[$1] ? $0 < $1 : magnitudes[$0] > magnitudes[$1]
+    }
+    strongest = order.prefix(5).map {
+      Pixel(row: $0 / map.width, column: $0 % map.width, value: map.values[$0])
+    }
+    let total = magnitudes.reduce(0.0) { $0 + Double($1) }
+    var sum = 0.0
+    var count = 0
+    for index in order where sum < total / 2 {
+      sum += Double(magnitudes[index])
+      count += 1
+    }
+    let pixels = Double(max(1, magnitudes.count))
+    halfMassShare = Double(count) / pixels
+    zeroShare = Double(magnitudes.count { $0 == 0 }) / pixels
+    minimum = map.values.min() ?? .nan
+    maximum = map.values.max() ?? .nan
+  }
+}

@@ -1,0 +1,42 @@
+import VitrineCore
+import VitrineNetwork
+import VitrineONNX
+
+/// A network with the file it came from.
+struct LoadedModel: Sendable {
+  let path: String
+  let network: Network
+
+  /// Reads and checks a model.
+  ///
+  /// - Throws: ``ONNXError`` or ``NetworkError``.
+  init(contentsOf path: String, configuration: Network.Configuration) throws {
+    self.path = path
+    network = try Network(ONNX.graph(contentsOf: path), configuration: configuration)
+  }
+
+  /// The file's name without its folder.
+  var name: String { FileName.last(of: path) }
+
+  /// Returns the SHA-256 of the model's file in hexadecimal.
+  ///
+  /// - Complexity: O(bytes of the file); weights in files of their own are not covered.
+  func digest() throws(CommandError) -> String {
+    try InputFile.hexadecimalDigest(at: path, what: "model")
+  }
+
+  /// The only input.
+  ///
+  /// - Throws: ``CommandError`` if there are several or none.
+  func onlyInput() throws(CommandError) -> Port {
+    let ports = network.signature.inputs
+    guard ports.count == 1 else {
+      throw .usage(
+        "the model has \(ports.count) inputs"
+          + (ports.isEmpty ? "" : " (" + ports.map(\.name).joined(separator: ", ") + ")")
+          + "; the command line feeds models with one, the library any number",
+        code: "input-count")
+    }
+    return ports[0]
+  }
+}

@@ -1,0 +1,182 @@
+import VitrineCore
+import VitrineNetwork
+import VitrineReport
+import VitrineTensor
+
+extension Verb {
+  /// `vitrine explain`
+  static let explain = Verb(
+    "explain",
+    summary: "say why a model answers as it does",
+    operands: .atLeast(["MODEL", "INPUT"]),
+    flags: [
+      Flag(
+        "method", short: "m", .value("NAME"), help: "How to explain; vitrine methods lists them."),
+      Flag(
+        "set", .repeated("OPTION=VALUE"),
+        help: "Set an option of the method; vitrine describe METHOD lists them."),
+      Flag(
+        "target", short: "t", .value("CLASS|LABEL"), default: "top",
+        help: "Which class or output to explain: an index, a name from --labels, or top."),
+      Flag(
+        "layer", short: "l", .value("NAME"),
+        help: "The layer to look at, for methods that take one; vitrine inspect lists them."),
+      Flag(
+        "score", .choice(["logit", "probability"]), default: "logit",
+        help: "Explain the number before or after the final softmax."),
+      CommonFlags.labels,
+      Flag(
+        "output", short: "o", .value("OUT.png|FOLDER"),
+        help: "Where the pictures go. Without --output, --raw and --json: INPUT-METHOD.png here."),
+      Flag(
+        "raw", .value("OUT.npy"),
+        help: "Write the attribution of all inputs as an array, batch axis first."),
+      CommonFlags.json,
+    ] + CommonFlags.picture + CommonFlags.running,
+    examples: [
+      Example(
+        command:
+          "vitrine explain model.onnx cat.png --method gradient-magnitude --preprocess imagenet",
+        purpose: "which pixels the top class depends on, as cat-gradient-magnitude.png"),
+      Example(
+        command: "vitrine explain model.onnx cat.png -m gradient-magnitude -t 281 -o why.png",
+        purpose: "the same for class 281, into a file of your choice"),
+      Example(
+        command: "vitrine explain model.onnx photo.png --method jacobian --output derivatives/",
+        purpose: "one picture for each output: d prediction[c] / d input"),
+      Example(
+        command: "vitrine explain model.onnx rows.npy --method gradient-magnitude --json",
+        purpose: "an array as it is, the answer for scripts"),
+    ],
+    notes: [
+      "With one input the JSON object holds its answer; with several, `results` lists one for each."
+    ]
+  ) { invocation, session in
+    let request = try ExplainRequest(invocation, catalog: session.catalog)
+    let settings = try RunSettings(invocation)
+    let preparation = try PicturePreparation(invocation)
+    let labels = try ClassLabels.given(invocation)
+    let paths = Array(invocation.operands.dropFirst())
+    for flag in ["output", "raw"] {
+      try RawOutput.check(
+        invocation.text(flag), among: Array(invocation.operands), flag: flag)
+    }
+    if let raw = invocation.text("raw"), raw == invocation.text("output") {
+      throw CommandError.usage("--raw and --output: expected two files, found \(raw) twice")
+    }
+    var places = try FigurePlaces(
+      output: invocation.text("output"), method: request.method.identifier, inputs: paths.count)
+    let model = try LoadedModel(
+      contentsOf: invocation.operands[0], configuration: settings.configuration)
+    let port = try model.onlyInput()
+    try checkLabels(labels, model)
+    let modelDigest = try model.digest()
+
+    let context = Context(
+      seed: settings.seed, memoryLimit: settings.configuration.memoryLimit ?? 1 << 30,
+      labels: labels?.names, cancellation: session.cancellation
+    ) { progress in session.show(progress, of: request.method.identifier) }
+    let wantsFigures =
+      invocation.has("output") || !(invocation.has("raw") || invocation.has("json"))
+    var files = OutputFiles()
+    var text = ""
+    var reports: [JSON] = []
+    var rows: [Tensor] = []
+    var isAssumptionTold = !preparation.isDefault
+    for path in paths {
+      try session.checkCancellation()
+      let input = try LoadedInput(
+        contentsOf: path, for: port, preparation: preparation, note: session.note)
+      if input.picture != nil, !isAssumptionTold {
+        session.note("pixels scaled to 0...1, as no --preprocess is given")
+        isAssumptionTold = true
+      }
+      let explanation = try request.explainer.explain(
+        model.network, at: try Inputs(input.tensor, for: model.network), target: request.target,
+        context: context)
+      session.clearProgress()
+      if invocation.has("raw") { rows.append(explanation.attribution.tensor) }
+      let painter = FigurePainter(
+        method: request.method, labels: labels, modelName: model.name, picture: input.picture)
+      for sample in 0..<input.samples {
+        let name = input.samples > 1 ? "\(input.name)[\(sample)]" : input.name
+        let report = ExplanationReport(
+          explanation: explanation, method: request.method, sample: sample, inputName: name,
+          inputDigest: input.digest, labels: labels)
+        var written: [String] = []
+        if wantsFigures {
+          try session.checkCancellation()
+          let figures = try painter.figures(of: explanation, sample: sample)
+          if figures.isEmpty, invocation.has("output") {
+            throw CommandError.usage(
+              "--output: the attribution of shape \(explanation.attribution.tensor.shape) has no "
+                + "height and width, so there is no picture; use --raw or --json")
+          }
+          let stem = input.samples > 1 ? "\(FileName.stem(of: path))-\(sample)" : path
+          written = try stage(
+            figures, of: report, named: stem, modelDigest: modelDigest, in: &places, &files)
+        }
+        text += try report.text(files: written)
+        reports.append(try report.json(files: written))
+      }
+    }
+    if let raw = invocation.text("raw") {
+      try files.stage(try RawOutput.joined(rows).npyBytes(), at: raw)
+      text += "  wrote \(raw.visible)\n"
+    }
+    try session.checkCancellation()
+    try files.commit()
+    guard invocation.has("json") else { return try session.write(text) }
+    try session.write(
+      JSON.report(
+        [
+          "schema": .integer(1), "verb": .string("explain"),
+          "method": .string(request.method.identifier),
+          "provenance": .object([
+            "vitrine": .string(Command.version), "model": try model.json(),
+            "options": .object(
+              request.options.map { JSON.Member(name: $0.name, value: .string($0.value)) }),
+            "seed": .string(String(settings.seed)),
+            "precision": .string(settings.configuration.precision.rawValue),
+            "threads": settings.configuration.threads.map { .integer($0) } ?? .null,
+            "raw": invocation.text("raw").map { .string($0) },
+          ]),
+        ], results: reports
+      ).text)
+  }
+
+  /// Stages the figures of one sample, and returns their paths.
+  private static func stage(
+    _ figures: [Figure], of report: ExplanationReport, named stem: String, modelDigest: String,
+    in places: inout FigurePlaces, _ files: inout OutputFiles
+  ) throws -> [String] {
+    guard !figures.isEmpty else { return [] }
+    let explained = report.explanation.explained
+    var provenance = [
+      (name: "Method", value: report.method.identifier),
+      (name: "Site", value: explained.site.description),
+      (name: "Model-SHA256", value: modelDigest),
+      (name: "Input-SHA256", value: report.inputDigest),
+    ]
+    if explained.elements.indices.contains(report.sample) {
+      let target = report.labels.name(of: explained.elements[report.sample])
+      provenance.insert((name: "Target", value: target), at: 1)
+    }
+    let (folder, paths) = try places.paths(of: figures, input: stem)
+    try files.makeFolder(folder)
+    for (figure, path) in zip(figures, paths) {
+      try files.stage(try figure.png(provenance), at: path)
+    }
+    return paths
+  }
+
+  /// Checks the number of labels against the first output, where its shape is known.
+  private static func checkLabels(_ labels: ClassLabels?, _ model: LoadedModel) throws {
+    guard let labels, let output = model.network.signature.outputs.first else { return }
+    let extents = zip(output.dimensions, output.axes).filter { $1 != .batch }.map(\.0)
+    let known = extents.compactMap { $0 }
+    guard !known.isEmpty, known.count == extents.count else { return }
+    try labels.check(
+      classes: known.reduce(1) { $0.multipliedReportingOverflow(by: $1).partialValue })
+  }
+}
