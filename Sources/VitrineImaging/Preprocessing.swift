@@ -215,7 +215,8 @@ extension Preprocessing {
     let order = try order(channels: channels)
     let mean = try perChannel(mean, "mean", channels)
     let std = try perChannel(std, "std", channels)
-    guard (std + [divisor]).allSatisfy({ $0 != 0 && $0.isFinite }), mean.allSatisfy(\.isFinite)
+    guard (std + [divisor]).map({ Float($0) }).allSatisfy({ $0 != 0 && $0.isFinite }),
+      mean.allSatisfy({ Float($0).isFinite })
     else {
       throw .invalidArgument(
         "expected a finite mean, and a std and divisor that are finite and not zero, found mean "
