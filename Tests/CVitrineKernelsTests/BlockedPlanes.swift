@@ -51,7 +51,9 @@ struct BlockedPlanes {
   var maskCount: Int { images * blocks * height * width }
 
   /// Calls `body` for every element of the real channels.
-  func forEach(_ body: (_ image: Int, _ channel: Int, _ y: Int, _ x: Int) throws -> Void) rethrows {
+  func forEachElement(_ body: (_ image: Int, _ channel: Int, _ y: Int, _ x: Int) throws -> Void)
+    rethrows
+  {
     for image in 0..<images {
       for channel in 0..<channels {
         for y in 0..<height {
@@ -66,7 +68,7 @@ struct BlockedPlanes {
     var numbers = WholeNumbers(seed: seed)
     let buffer = workspace.addFloats(count, value: 0)
     let floats = workspace.floats(buffer)
-    forEach { floats[index($0, $1, $2, $3)] = numbers.next() }
+    forEachElement { floats[index($0, $1, $2, $3)] = numbers.next() }
     return buffer
   }
 
@@ -75,7 +77,7 @@ struct BlockedPlanes {
     var numbers = WholeNumbers(seed: seed)
     let buffer = workspace.addFloats(count, value: 0)
     let floats = workspace.floats(buffer)
-    forEach { floats[index($0, $1, $2, $3)] = numbers.fraction() }
+    forEachElement { floats[index($0, $1, $2, $3)] = numbers.fraction() }
     return buffer
   }
 }

@@ -81,7 +81,7 @@ import Testing
     operation.as.elementwise.second.pixel_stride = 0
     operation.as.elementwise.second.row_stride = 0
     workspace.run(operation, on: instructionSet)
-    planes.forEach { image, channel, y, x in
+    planes.forEachElement { image, channel, y, x in
       let at = planes.index(image, channel, y, x)
       #expect(
         workspace.floats(output)[at] == workspace.floats(input)[at]

@@ -37,7 +37,7 @@ import Testing
         var everything = planes
         everything.channels = planes.blocks * 16
         var mismatches = 0
-        everything.forEach { n, c, y, x in
+        everything.forEachElement { n, c, y, x in
           let expected =
             c < channels ? values[5 + n * image + (c * height + y) * width + x] : 0
           if floats[everything.index(n, c, y, x)] != expected { mismatches += 1 }

@@ -124,7 +124,7 @@ import Testing
         prepared.workspace.run(prepared.operation(VK_MAX_POOL), threads: 2, on: instructionSet)
         let input = prepared.workspace.floats(prepared.inputBuffer)
         var mismatches = 0
-        prepared.output.forEach { image, channel, y, x in
+        prepared.output.forEachElement { image, channel, y, x in
           var best = -Float.infinity
           var index = 0
           for tap in prepared.taps(y, x) {
@@ -164,7 +164,7 @@ import Testing
       prepared.workspace.run(prepared.operation(VK_AVERAGE_POOL), threads: 2, on: instructionSet)
       let input = prepared.workspace.floats(prepared.inputBuffer)
       var mismatches = 0
-      prepared.output.forEach { image, channel, y, x in
+      prepared.output.forEachElement { image, channel, y, x in
         let sum = prepared.taps(y, x).reduce(Float(0)) {
           $0 + input[prepared.input.index(image, channel, $1.y, $1.x)]
         }
@@ -190,7 +190,7 @@ import Testing
         let cotangent = prepared.workspace.floats(prepared.outputBuffer)
         for i in 0..<prepared.output.count { cotangent[i] = numbers.next() }
         var expected = [Double](repeating: 0, count: prepared.input.count)
-        prepared.output.forEach { image, channel, y, x in
+        prepared.output.forEachElement { image, channel, y, x in
           let at = prepared.output.index(image, channel, y, x)
           for tap in prepared.taps(y, x) {
             let target = prepared.input.index(image, channel, tap.y, tap.x)
@@ -202,12 +202,12 @@ import Testing
           }
         }
         let input = prepared.workspace.floats(prepared.inputBuffer)
-        prepared.input.forEach {
+        prepared.input.forEachElement {
           input[prepared.input.index($0, $1, $2, $3)] = .nan
         }
         prepared.workspace.run(prepared.operation(kind), threads: 2, on: instructionSet)
         var mismatches = 0
-        prepared.input.forEach {
+        prepared.input.forEachElement {
           let at = prepared.input.index($0, $1, $2, $3)
           // Sums of whole numbers are exact; shares of an average round once each.
           let tolerance = kind == VK_MAX_POOL_BACKWARD ? 0 : 1e-5
@@ -234,7 +234,7 @@ import Testing
     prepared.window.index_images = 1
     prepared.workspace.run(prepared.operation(VK_MAX_POOL_BACKWARD), on: instructionSet)
     let input = prepared.workspace.floats(prepared.inputBuffer)
-    prepared.input.forEach { image, channel, y, x in
+    prepared.input.forEachElement { image, channel, y, x in
       let first = input[prepared.input.index(0, channel, y, x)]
       #expect(first == 0 || first == 1)
       #expect(input[prepared.input.index(image, channel, y, x)] == first * Float(image + 1))
@@ -258,7 +258,7 @@ import Testing
       operation.as.elementwise.height = Int32(height)
       operation.as.elementwise.width = Int32(width)
       workspace.run(operation, threads: 2, on: instructionSet)
-      point.forEach { image, channel, _, _ in
+      point.forEachElement { image, channel, _, _ in
         var sum: Float = 0
         for y in 0..<height {
           for x in 0..<width {
@@ -273,7 +273,7 @@ import Testing
       operation.as.elementwise.input = point.map(buffer: mean)
       operation.as.elementwise.output = planes.map(buffer: spread)
       workspace.run(operation, threads: 2, on: instructionSet)
-      planes.forEach { image, channel, y, x in
+      planes.forEachElement { image, channel, y, x in
         #expect(
           workspace.floats(spread)[planes.index(image, channel, y, x)]
             == workspace.floats(mean)[point.index(image, channel, 0, 0)] / Float(height * width))

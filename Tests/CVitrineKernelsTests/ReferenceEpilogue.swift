@@ -103,7 +103,7 @@ func firstMismatch(
   sum: (_ image: Int, _ channel: Int, _ y: Int, _ x: Int) -> Double
 ) -> String? {
   var mismatch: String?
-  output.forEach { image, channel, y, x in
+  output.forEachElement { image, channel, y, x in
     guard mismatch == nil else { return }
     let expected = reference.finish(
       sum(image, channel, y, x), prepared, output, in: workspace, image, channel, y, x)

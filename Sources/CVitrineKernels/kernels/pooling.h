@@ -152,11 +152,6 @@ static void average_pool_row(
 
 // MARK: Backward
 
-// Lanes whose window chose this tap.
-VK_INLINE m16 chosen_tap(u16 chosen, int64_t tap) {
-  return __builtin_convertvector(chosen, m16) == (int32_t)tap;
-}
-
 // Every input pixel collects from the windows over it, in row-major order: no two threads meet.
 static void pool_backward_row(
   const pool_job *job, float *in_row, const float *plane, const uint16_t *indices, int64_t y) {
@@ -187,7 +182,8 @@ static void pool_backward_row(
         const v16 g = load(plane + oy * out_row + ox * out_pixel);
         if (indices) {
           const u16 chosen = *(const u16_unaligned *)(indices + (oy * width + ox) * VK_LANES);
-          const m16 here = chosen_tap(chosen, ky * kernel_x + kx);
+          const int32_t tap = (int32_t)(ky * kernel_x + kx);
+          const m16 here = __builtin_convertvector(chosen, m16) == tap;
           sum += here ? g : (v16)(0.0f);
         } else {
           sum += g / (float)(row_weight(op, oy) * column_weight(op, ox));
