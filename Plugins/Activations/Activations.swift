@@ -28,11 +28,12 @@ public struct Activations: Explainer {
 
   /// Returns the values of the layers.
   ///
-  /// - Parameter target: Not used: no score is explained.
+  /// The target is not used: no score is explained.
+  ///
   /// - Returns: One attribution for each layer, in the order asked for, named by it, in the layer's own
   ///   shape, such as `[batch, channel, height, width]` or `[batch, feature]`, and units.
-  /// - Throws: ``CoreError/notApplicable(_:)`` if every layer is recorded and they exceed
-  ///   ``Context/memoryLimit``; for an unknown layer what the model throws.
+  /// - Throws: `CoreError.notApplicable(_:)` if every layer is recorded and they exceed
+  ///   `Context.memoryLimit`; for an unknown layer what the model throws.
   /// - Complexity: One forward pass, stopped at the deepest layer.
   public func explain(
     _ model: any Model, at inputs: Inputs, target: Target, context: Context

@@ -47,7 +47,7 @@ public struct GradientMagnitude: Explainer {
 
   /// Creates the method.
   ///
-  /// - Throws: ``CoreError/invalidOption(method:option:value:expected:)`` if a sign is asked of
+  /// - Throws: `CoreError.invalidOption(method:option:value:expected:)` if a sign is asked of
   ///   channels combined by ``Channels/max``, ``Channels/l2`` or ``Channels/sumThenAbs``, which have
   ///   none.
   public init(channels: Channels = .none, signed: Bool = false) throws(CoreError) {
@@ -71,8 +71,8 @@ public struct GradientMagnitude: Explainer {
   ///
   /// - Returns: For each real input one attribution in units of the score per unit of the input, with
   ///   the input's shape; unless ``channels`` is `none`, with an extent of 1 along its channel axis.
-  /// - Throws: ``CoreError/missingCapability(method:needs:)`` for a model without gradients,
-  ///   ``CoreError/notFinite(_:)`` for a score or gradient that overflows; what the model throws.
+  /// - Throws: `CoreError.missingCapability(method:needs:)` for a model without gradients,
+  ///   `CoreError.notFinite(_:)` for a score or gradient that overflows; what the model throws.
   /// - Complexity: One forward and one backward pass; one more forward pass if the top class is to be
   ///   found first.
   public func explain(

@@ -4,12 +4,12 @@ import VitrineTensor
 /// How each output changes with each element of the input: all rows of the Jacobian ∂F_k/∂x_i.
 ///
 /// All rows share one forward pass where the model can do that
-/// (``Differentiable/jacobian(of:elements:withRespectTo:at:rules:context:)``). The result says what that
+/// (`Differentiable.jacobian(of:elements:withRespectTo:at:rules:context:)`). The result says what that
 /// is worth: it times forward passes and the Jacobian, and estimates what one forward pass for each
 /// input element, the price of finite differences, would have taken.
 ///
 /// The target's output and score say what is differentiated. A target that chooses one element, by
-/// index, label or coordinates, asks for that row alone; without a choice (``Target/Choice/top``) all
+/// index, label or coordinates, asks for that row alone; without a choice (`Target.Choice.top`) all
 /// rows are computed, or those in ``outputs``.
 public struct InputJacobian: Explainer {
   public static let method = Method(
@@ -48,9 +48,9 @@ public struct InputJacobian: Explainer {
   ///   diagnostics `forward-seconds` (median of three passes after a warm-up), `jacobian-seconds`,
   ///   `jacobian-to-forward-ratio` and `finite-difference-seconds` (forward time × elements of one
   ///   sample) differ from run to run.
-  /// - Throws: ``CoreError/missingCapability(method:needs:)`` for a model without gradients,
-  ///   ``CoreError/notApplicable(_:)`` if the result would exceed ``Context/memoryLimit`` or the target
-  ///   is a weighted sum or differs between samples, ``CoreError/notFinite(_:)``; what the model throws.
+  /// - Throws: `CoreError.missingCapability(method:needs:)` for a model without gradients,
+  ///   `CoreError.notApplicable(_:)` if the result would exceed `Context.memoryLimit` or the target
+  ///   is a weighted sum or differs between samples, `CoreError.notFinite(_:)`; what the model throws.
   /// - Complexity: The model's Jacobian and one forward pass, four with ``timing``; memory of
   ///   outputs × input elements for each sample.
   public func explain(

@@ -11,6 +11,7 @@
 #define VK_BLOCKS 1
 #define VK_PIXELS 6
 #define VK_DEPTHWISE_PIXELS 6
+#define VK_DEPTHWISE_RUNS 0
 #define VK_BURN_CHAINS 6
 
 #define VK_SIX(T, a, R, B, S, L)                                                       \

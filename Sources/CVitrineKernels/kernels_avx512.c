@@ -12,6 +12,7 @@
 #define VK_BLOCKS 2
 #define VK_PIXELS 14
 #define VK_DEPTHWISE_PIXELS 14
+#define VK_DEPTHWISE_RUNS 1
 #define VK_BURN_CHAINS 12
 
 #define VK_SIX(T, a, R, B, S, L)                                                       \

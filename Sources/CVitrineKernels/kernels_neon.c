@@ -11,6 +11,7 @@
 #define VK_BLOCKS 1
 #define VK_PIXELS 5
 #define VK_DEPTHWISE_PIXELS 5
+#define VK_DEPTHWISE_RUNS 0
 #define VK_BURN_CHAINS 5
 
 #define VK_FIVE(T, a, R, B, S, L)                                                      \

@@ -10,6 +10,7 @@
 #define VK_BLOCKS 1
 #define VK_PIXELS 2
 #define VK_DEPTHWISE_PIXELS 2
+#define VK_DEPTHWISE_RUNS 0
 #define VK_BURN_CHAINS 3
 
 #define VK_TWO(T, a, R, B, S, L) T(a, R, 1, B, S, L) T(a, R, 2, B, S, L)

@@ -1,7 +1,7 @@
 extension MethodCatalog {
   /// The methods that come with Vitrine.
   ///
-  /// To add one, ``register(_:)`` it to a copy:
+  /// To add one, `register(_:)` it to a copy:
   ///
   ///     var catalog = MethodCatalog.standard
   ///     try catalog.register(MyExplainer.self)

@@ -14,8 +14,10 @@ public struct Context: Sendable {
   /// Creates a context.
   ///
   /// - Parameters:
+  ///   - seed: Of everything random.
   ///   - memoryLimit: In bytes.
   ///   - labels: Class names by index, for ``Target/Choice/label(_:)``.
+  ///   - cancellation: Through which the caller can ask the run to stop.
   ///   - onProgress: May be called from any thread.
   public init(
     seed: UInt64 = 0, memoryLimit: Int = 1 << 30, labels: [String]? = nil,

@@ -17,7 +17,9 @@ public protocol Model: Sendable {
 
   /// Returns the values at `sites`, one tensor each, computing no more than they need.
   ///
-  /// - Parameter inputs: One tensor per input, batch axis first where the port has one.
+  /// - Parameters:
+  ///   - inputs: One tensor per input, batch axis first where the port has one.
+  ///   - sites: Inputs, outputs or layers, in any order.
   /// - Returns: The values in the order of `sites`, in the real type the model computes with.
   /// - Throws: When an input does not fit or a site is unknown.
   /// - Complexity: One forward pass, stopped at the deepest site.
@@ -74,7 +76,11 @@ public protocol Differentiable: Model {
   /// The default calls ``gradients(of:withRespectTo:at:rules:)`` once per element.
   ///
   /// - Parameters:
+  ///   - output: The site whose elements are differentiated.
   ///   - elements: Flat indices into one sample of `output`; `nil` for all.
+  ///   - sites: What to differentiate with respect to.
+  ///   - inputs: One tensor per input.
+  ///   - rules: How the backward pass treats each layer.
   ///   - context: Told the number of elements done; asked between elements whether to stop.
   /// - Returns: For each site a tensor `[batch, elements, site shape without batch]`.
   /// - Throws: As ``gradients(of:withRespectTo:at:rules:)``, and ``CoreError/cancelled``.

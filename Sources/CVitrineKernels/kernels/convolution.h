@@ -111,7 +111,9 @@ static int longest_tile(int addressing) {
 static void convolve_units(
   const convolution_job *job, const vk_group *group, int64_t first, int64_t last) {
   const planes *p = &job->planes;
-  const int64_t per_image = (int64_t)job->columns * job->bands;
+  const int64_t columns = job->columns, bands = job->bands, per_image = columns * bands;
+  const even_parts widths = even_parts_of(p->width, columns);
+  const even_parts heights = even_parts_of(p->height, bands);
   tile t = job->tile;
   t.taps = group->taps;
   t.tap_count = group->tap_count;
@@ -120,18 +122,16 @@ static void convolve_units(
     const int blocks = group->blocks - done < VK_BLOCKS ? group->blocks - done : VK_BLOCKS;
     t.weights = group->weights + done * VK_LANES;
     int64_t image = first / per_image;
-    int64_t band = first % per_image / job->columns, column = first % per_image % job->columns;
+    int64_t band = first % per_image / columns, column = first % per_image % columns;
+    const tile_function (*const kernels)[VK_PIXELS] = tiles[job->addressing][blocks - 1];
     for (int64_t unit = first; unit < last; unit++) {
-      const int64_t y = part_begin(p->height, job->bands, band);
-      const int64_t rows = part_begin(p->height, job->bands, band + 1) - y;
-      const int64_t x = part_begin(p->width, job->columns, column);
-      const int64_t pixels = part_begin(p->width, job->columns, column + 1) - x;
+      const int64_t y = begin_of(heights, band), x = begin_of(widths, column);
       place_tile(&t, p, job->op->epilogue.bias, image, group->block + done, y, x);
       t.x = plane_row(&p->input, image, 0, y) + x * p->input.pixel;
-      tiles[job->addressing][blocks - 1][rows - 1][pixels - 1](&t);
-      if (++column == job->columns) {
+      kernels[size_of(heights, band) - 1][size_of(widths, column) - 1](&t);
+      if (++column == columns) {
         column = 0;
-        if (++band == job->bands) {
+        if (++band == bands) {
           band = 0;
           image++;
         }

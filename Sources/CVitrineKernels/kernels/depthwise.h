@@ -1,6 +1,39 @@
 // One filter per channel: lanes are channels, weights and inputs are both vectors.
 
-// S: distance of neighbouring input pixels in floats, 0 if only known at run time.
+// Adds N taps, side by side in the input, to Q sums. Every input is loaded once and serves up to N sums:
+// otherwise the loads, not the arithmetic, set the pace (1.3 multiply-adds per cycle instead of 2).
+// Each sum still takes its taps in order. S: distance of neighbouring input pixels in floats, a multiple
+// of 16 for N > 1, or 0 if only known at run time.
+VK_INLINE void add_taps(
+  const int N, const int Q, const int S, v16 *sums, const float *x, int64_t x_pixel,
+  const float *weights) {
+  if (N == 1) {
+    const v16 w = load(weights);
+    VK_UNROLL for (int q = 0; q < Q; q++) {
+      sums[q] = multiply_add(load(x + q * x_pixel), w, sums[q]);
+    }
+    return;
+  }
+  const int step = S / VK_LANES;
+  v16 w[4];
+  VK_UNROLL for (int n = 0; n < N; n++) w[n] = load(weights + n * VK_LANES);
+  VK_UNROLL for (int i = 0; i < (Q - 1) * step + N; i++) {
+    const v16 value = load(x + i * VK_LANES);
+    VK_UNROLL for (int n = 0; n < N; n++) {
+      if (i >= n && (i - n) % step == 0 && (i - n) / step < Q) {
+        sums[(i - n) / step] = multiply_add(value, w[n], sums[(i - n) / step]);
+      }
+    }
+  }
+}
+
+// How many of the taps from `taps` on, up to 4, lie side by side.
+VK_INLINE int64_t taps_side_by_side(const int32_t *taps, int64_t count) {
+  int64_t run = 1;
+  while (run < 4 && run < count && taps[run] == taps[run - 1] + VK_LANES) run++;
+  return run;
+}
+
 VK_INLINE void depthwise_tile(const int Q, const int S, const tile *t) {
   v16 sums[VK_DEPTHWISE_PIXELS];
   VK_UNROLL for (int q = 0; q < Q; q++) sums[q] = (v16)(0.0f);
@@ -8,12 +41,20 @@ VK_INLINE void depthwise_tile(const int Q, const int S, const tile *t) {
   const int32_t *const taps = t->taps;
   const float *weights = t->weights;
   const int64_t tap_count = t->tap_count;
-  for (int64_t i = 0; i < tap_count; i++) {
+  for (int64_t i = 0; i < tap_count;) {
     const float *x = t->x + taps[i];
-    const v16 w = load(weights + i * VK_LANES);
-    VK_UNROLL for (int q = 0; q < Q; q++) {
-      sums[q] = multiply_add(load(x + q * x_pixel), w, sums[q]);
+    const int64_t run =
+      VK_DEPTHWISE_RUNS && S ? taps_side_by_side(taps + i, tap_count - i) : 1;
+    const int64_t taken = run >= 3 ? run : 1;
+    if (run == 4) {
+      add_taps(4, Q, S, sums, x, x_pixel, weights);
+    } else if (run == 3) {
+      add_taps(3, Q, S, sums, x, x_pixel, weights);
+    } else {
+      add_taps(1, Q, S, sums, x, x_pixel, weights);
     }
+    weights += taken * VK_LANES;
+    i += taken;
   }
   finish_tile(1, Q, 1, sums, t);
 }
@@ -45,6 +86,7 @@ static void depthwise_chunk(const void *context, int chunk) {
   const planes *p = &job->planes;
   const tile_function *kernels =
     depthwise_tiles[p->input.pixel == 16 ? 1 : p->input.pixel == 32 ? 2 : 0];
+  const even_parts widths = even_parts_of(p->width, job->columns);
   tile t = job->tile;
   const int64_t end = part_begin(job->rows, job->chunks, chunk + 1);
   for (int64_t i = part_begin(job->rows, job->chunks, chunk); i < end; i++) {
@@ -53,11 +95,10 @@ static void depthwise_chunk(const void *context, int chunk) {
     t.weights = op->weights + block * op->tap_count * VK_LANES;
     const float *x = plane_row(&p->input, image, block, y);
     for (int64_t column = 0; column < job->columns; column++) {
-      const int64_t begin = part_begin(p->width, job->columns, column);
-      const int64_t count = part_begin(p->width, job->columns, column + 1) - begin;
+      const int64_t begin = begin_of(widths, column);
       place_tile(&t, p, op->epilogue.bias, image, block, y, begin);
       t.x = x + begin * p->input.pixel;
-      kernels[count - 1](&t);
+      kernels[size_of(widths, column) - 1](&t);
     }
   }
 }

@@ -7,7 +7,8 @@ typedef struct {
 
 VK_INLINE window_span span_of(
   int64_t index, int64_t stride, int64_t padding, int64_t dilation, int64_t kernel, int64_t size) {
-  window_span s = {.origin = index * stride - padding};
+  window_span s = {.origin = index * stride - padding, .end = kernel};
+  if (s.origin >= 0 && s.origin + (kernel - 1) * dilation < size) return s;
   s.begin = s.origin >= 0 ? 0 : divide_up(-s.origin, dilation);
   s.end = s.origin >= size ? 0 : smaller(kernel, divide_up(size - s.origin, dilation));
   if (s.end < s.begin) s.end = s.begin;
@@ -23,17 +24,38 @@ VK_INLINE int64_t span_weight(
   return extent <= 0 ? 0 : smaller(kernel, divide_up(extent, dilation));
 }
 
-// The windows along one axis that contain position `at`: first...last, to be checked for dilation.
+// A rounded-down quotient whose dividend grows one by one: divides only once.
 typedef struct {
-  int64_t first, last;
+  int64_t quotient, remainder;
+} running_quotient;
+
+VK_INLINE running_quotient running_quotient_of(int64_t dividend, int64_t divisor) {
+  running_quotient q = {dividend / divisor, dividend % divisor};
+  if (q.remainder < 0) {
+    q.remainder += divisor;
+    q.quotient--;
+  }
+  return q;
+}
+
+VK_INLINE void advance(running_quotient *q, int64_t divisor) {
+  if (++q->remainder == divisor) {
+    q->remainder = 0;
+    q->quotient++;
+  }
+}
+
+// The windows along one axis that contain a position: first...last, to be checked for dilation.
+typedef struct {
+  running_quotient first, last;
 } window_range;
 
 VK_INLINE window_range windows_over(
-  int64_t at, int64_t stride, int64_t padding, int64_t dilation, int64_t kernel, int64_t count) {
+  int64_t at, int64_t stride, int64_t padding, int64_t dilation, int64_t kernel) {
   const int64_t shifted = at + padding, reach = shifted - (kernel - 1) * dilation;
   return (window_range){
-    .first = reach <= 0 ? 0 : divide_up(reach, stride),
-    .last = smaller(count - 1, shifted / stride),
+    .first = running_quotient_of(reach + stride - 1, stride),
+    .last = running_quotient_of(shifted, stride),
   };
 }
 
@@ -130,34 +152,49 @@ static void average_pool_row(
 
 // MARK: Backward
 
+// Lanes whose window chose this tap.
+VK_INLINE m16 chosen_tap(u16 chosen, int64_t tap) {
+  return __builtin_convertvector(chosen, m16) == (int32_t)tap;
+}
+
 // Every input pixel collects from the windows over it, in row-major order: no two threads meet.
 static void pool_backward_row(
   const pool_job *job, float *in_row, const float *plane, const uint16_t *indices, int64_t y) {
   const vk_pool_window *op = job->op;
-  const view *out = &job->output;
-  const window_range rows = windows_over(
-    y, op->stride_y, op->pad_top, op->dilation_y, op->kernel_y, op->height);
-  for (int64_t x = 0; x < op->input_width; x++) {
-    const window_range columns = windows_over(
-      x, op->stride_x, op->pad_left, op->dilation_x, op->kernel_x, op->width);
+  const int64_t out_row = job->output.row, out_pixel = job->output.pixel;
+  const int64_t in_pixel = job->input.pixel, width = op->width;
+  const int64_t stride_y = op->stride_y, pad_top = op->pad_top, dilation_y = op->dilation_y;
+  const int64_t stride_x = op->stride_x, pad_left = op->pad_left, dilation_x = op->dilation_x;
+  const int64_t kernel_x = op->kernel_x, input_width = op->input_width;
+  const window_range over_row = windows_over(y, stride_y, pad_top, dilation_y, op->kernel_y);
+  const int64_t first_y = larger(0, over_row.first.quotient);
+  const int64_t last_y = smaller(op->height - 1, over_row.last.quotient);
+  window_range over_pixel = windows_over(0, stride_x, pad_left, dilation_x, kernel_x);
+  for (int64_t x = 0; x < input_width; x++) {
+    const int64_t first_x = larger(0, over_pixel.first.quotient);
+    const int64_t last_x = smaller(width - 1, over_pixel.last.quotient);
+    advance(&over_pixel.first, stride_x);
+    advance(&over_pixel.last, stride_x);
     v16 sum = (v16)(0.0f);
-    for (int64_t oy = rows.first; oy <= rows.last; oy++) {
-      const int64_t down = y + op->pad_top - oy * op->stride_y, ky = down / op->dilation_y;
-      if (ky * op->dilation_y != down) continue;
-      for (int64_t ox = columns.first; ox <= columns.last; ox++) {
-        const int64_t across = x + op->pad_left - ox * op->stride_x, kx = across / op->dilation_x;
-        if (kx * op->dilation_x != across) continue;
-        const v16 g = load(plane + oy * out->row + ox * out->pixel);
+    for (int64_t oy = first_y; oy <= last_y; oy++) {
+      const int64_t down = y + pad_top - oy * stride_y;
+      const int64_t ky = dilation_y == 1 ? down : down / dilation_y;
+      if (ky * dilation_y != down) continue;
+      for (int64_t ox = first_x; ox <= last_x; ox++) {
+        const int64_t across = x + pad_left - ox * stride_x;
+        const int64_t kx = dilation_x == 1 ? across : across / dilation_x;
+        if (kx * dilation_x != across) continue;
+        const v16 g = load(plane + oy * out_row + ox * out_pixel);
         if (indices) {
-          const u16 chosen = *(const u16_unaligned *)(indices + (oy * op->width + ox) * VK_LANES);
-          const m16 here = __builtin_convertvector(chosen, m16) == (int32_t)(ky * op->kernel_x + kx);
-          sum = here ? sum + g : sum;
+          const u16 chosen = *(const u16_unaligned *)(indices + (oy * width + ox) * VK_LANES);
+          const m16 here = chosen_tap(chosen, ky * kernel_x + kx);
+          sum += here ? g : (v16)(0.0f);
         } else {
           sum += g / (float)(row_weight(op, oy) * column_weight(op, ox));
         }
       }
     }
-    store(in_row + x * job->input.pixel, sum);
+    store(in_row + x * in_pixel, sum);
   }
 }
 

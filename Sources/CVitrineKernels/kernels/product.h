@@ -5,8 +5,9 @@ enum {
   panel_columns = 32,
   piece_length = 256,               // k per piece when rows of A are copied
   copy_stride = piece_length + 16,  // not a power of two: rows must not share cache sets
-  panels_at_once = 16,              // 512 KiB of B for one piece
+  tiles_at_once = 56 / VK_PIXELS,   // tiles of A that pass by one panel: 60 KiB of stack
   most_direct_rows = 4,             // rows of A read in place
+  most_panel_halves = 8,            // of B in one tile
   product_sums = 16 > VK_PIXELS * VK_BLOCKS ? 16 : VK_PIXELS * VK_BLOCKS,
 };
 
@@ -47,7 +48,7 @@ VK_INLINE void multiply_tile(
   const float *a = t->a, *panel = t->panel;
 #pragma clang loop unroll_count(4)
   for (int64_t k = 0; k < length; k++) {
-    v16 w[N * B];
+    v16 w[most_panel_halves];
     VK_UNROLL for (int n = 0; n < N; n++) {
       VK_UNROLL for (int b = 0; b < B; b++) {
         w[n * B + b] = load(panel + n * panel_stride + b * VK_LANES);
@@ -129,37 +130,34 @@ typedef struct {
   float low, high;
 } product_job;
 
-// Rows of one tile by panels begin..<end, for one piece of k.
-static void multiply_rows(
+// Multiplies one tile by panels `panel` and after; returns how many panels that were.
+static int64_t multiply_panel(
   const product_job *job, product_tile *t, int64_t rows, bool direct, int64_t row, int64_t k,
-  int64_t begin, int64_t end) {
+  int64_t panel, int64_t panel_end) {
   const vk_matrix_product *op = job->op;
+  const int64_t column = panel * panel_columns;
+  t->panel = job->b + panel * t->panel_stride + k * panel_columns;
+  t->c = job->c + row * op->ldc + column;
+  t->columns = op->n - column;
+  t->bias = op->bias ? op->bias + column : NULL;
   const int wide = direct ? wide_panels[rows - 1] : 0;
-  for (int64_t panel = begin; panel < end;) {
-    const int64_t column = panel * panel_columns;
-    t->panel = job->b + panel * t->panel_stride + k * panel_columns;
-    t->c = job->c + row * op->ldc + column;
-    t->columns = op->n - column;
-    t->bias = op->bias ? op->bias + column : NULL;
-    if (wide > 0 && end - panel >= wide) {
-      wide_products[rows - 1](t);
-      panel += wide;
-      continue;
-    }
-    const product_function multiply =
-      direct ? direct_products[rows - 1] : copied_products[rows - 1];
-    multiply(t);
-    if (VK_BLOCKS == 1 && t->columns > VK_LANES) {
-      t->panel += VK_LANES;
-      t->c += VK_LANES;
-      t->columns -= VK_LANES;
-      if (t->bias) t->bias += VK_LANES;
-      multiply(t);
-    }
-    panel++;
+  if (wide > 0 && panel_end - panel >= wide) {
+    wide_products[rows - 1](t);
+    return wide;
   }
+  const product_function multiply = direct ? direct_products[rows - 1] : copied_products[rows - 1];
+  multiply(t);
+  if (VK_BLOCKS == 1 && t->columns > VK_LANES) {
+    t->panel += VK_LANES;
+    t->c += VK_LANES;
+    t->columns -= VK_LANES;
+    if (t->bias) t->bias += VK_LANES;
+    multiply(t);
+  }
+  return 1;
 }
 
+// A few tiles of A are copied to where their rows do not collide, then every panel of B passes by them.
 static void product_chunk(const void *context, int chunk) {
   const product_job *job = context;
   const vk_matrix_product *op = job->op;
@@ -168,11 +166,12 @@ static void product_chunk(const void *context, int chunk) {
   const int64_t last_tile = part_begin(job->row_tiles, job->row_chunks, row_chunk + 1);
   const int64_t first_panel = part_begin(job->panels, job->panel_chunks, panel_chunk);
   const int64_t last_panel = part_begin(job->panels, job->panel_chunks, panel_chunk + 1);
-  // One tile of few rows: B streams past once, in long runs.
-  const bool streams =
+  // One tile of few rows: A is read in place, and B streams past once, in long runs.
+  const bool direct =
     job->row_tiles == 1 && op->m <= most_direct_rows && direct_products[op->m - 1];
-  const int64_t piece = streams ? larger(op->k, 1) : piece_length;
-  _Alignas(64) float copy[VK_PIXELS * copy_stride];
+  const int64_t piece = direct ? larger(op->k, 1) : piece_length;
+  const even_parts heights = even_parts_of(op->m, job->row_tiles);
+  _Alignas(64) float copies[tiles_at_once * VK_PIXELS * copy_stride];
   product_tile t = {
     .panel_stride = (int64_t)op->k * panel_columns,
     .c_row = op->ldc,
@@ -180,30 +179,37 @@ static void product_chunk(const void *context, int chunk) {
     .alpha = job->low,
     .beta = job->high,
   };
-  int64_t k = 0;
-  do {
-    t.length = smaller(piece, op->k - k);
-    t.starts_from_c = k > 0 || op->accumulate;
-    t.last = k + t.length >= op->k;
-    for (int64_t panel = first_panel; panel < last_panel; panel += panels_at_once) {
-      const int64_t panel_end = smaller(panel + panels_at_once, last_panel);
-      for (int64_t tile = first_tile; tile < last_tile; tile++) {
-        const int64_t row = part_begin(op->m, job->row_tiles, tile);
-        const int64_t rows = part_begin(op->m, job->row_tiles, tile + 1) - row;
-        const bool direct = rows <= most_direct_rows && direct_products[rows - 1];
-        t.a = job->a + row * op->lda + k;
-        t.a_row = op->lda;
-        if (!direct) {
-          for (int64_t i = 0; i < rows; i++) {
-            memcpy(copy + i * copy_stride, t.a + i * op->lda, (size_t)t.length * sizeof(float));
-          }
-          t.a = copy;
+  for (int64_t tiles_begin = first_tile; tiles_begin < last_tile; tiles_begin += tiles_at_once) {
+    const int64_t tiles_end = smaller(tiles_begin + tiles_at_once, last_tile);
+    const int64_t first_row = begin_of(heights, tiles_begin);
+    int64_t k = 0;
+    do {
+      t.length = smaller(piece, op->k - k);
+      t.starts_from_c = k > 0 || op->accumulate;
+      t.last = k + t.length >= op->k;
+      const float *a = job->a + first_row * op->lda + k;
+      t.a_row = op->lda;
+      if (!direct) {
+        const int64_t rows = begin_of(heights, tiles_end) - first_row;
+        for (int64_t i = 0; i < rows; i++) {
+          memcpy(copies + i * copy_stride, a + i * op->lda, (size_t)t.length * sizeof(float));
         }
-        multiply_rows(job, &t, rows, direct, row, k, panel, panel_end);
+        a = copies;
+        t.a_row = copy_stride;
       }
-    }
-    k += piece;
-  } while (k < op->k);
+      for (int64_t panel = first_panel; panel < last_panel;) {
+        int64_t done = 1;
+        for (int64_t tile = tiles_begin; tile < tiles_end; tile++) {
+          const int64_t row = begin_of(heights, tile);
+          t.a = a + (row - first_row) * t.a_row;
+          done = multiply_panel(
+            job, &t, size_of(heights, tile), direct, row, k, panel, last_panel);
+        }
+        panel += done;
+      }
+      k += piece;
+    } while (k < op->k);
+  }
 }
 
 static void run_product(const vk_matrix_product *op, void *const *buffers, vk_team *team) {

@@ -4,6 +4,9 @@
 //   VK_FUSED        1: multiply-add rounds once; 0: twice
 //   VK_BLOCKS       output blocks one convolution tile covers: 1 or 2
 //   VK_PIXELS       most pixels of a tile
+//   VK_DEPTHWISE_PIXELS  the same for depthwise tiles
+//   VK_DEPTHWISE_RUNS    1: registers are left to take taps side by side together
+//   VK_BURN_CHAINS       multiply-adds in flight that saturate the machine
 // and names the tiles that exist (`VK_TILE_LIST`, see convolution.h).
 
 #include <stdbool.h>
@@ -112,6 +115,21 @@ VK_INLINE void transpose(v16 r[16]) {
 VK_INLINE int64_t part_begin(int64_t units, int64_t parts, int64_t i) {
   return units / parts * i + (i < units % parts ? i : units % parts);
 }
+
+// The same division, with quotient and remainder taken once.
+typedef struct {
+  int64_t size, extra;  // the first `extra` parts have one unit more than `size`
+} even_parts;
+
+VK_INLINE even_parts even_parts_of(int64_t units, int64_t parts) {
+  return (even_parts){.size = units / parts, .extra = units % parts};
+}
+
+VK_INLINE int64_t begin_of(even_parts parts, int64_t i) {
+  return parts.size * i + (i < parts.extra ? i : parts.extra);
+}
+
+VK_INLINE int64_t size_of(even_parts parts, int64_t i) { return parts.size + (i < parts.extra); }
 
 VK_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 VK_INLINE int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }

@@ -4,7 +4,7 @@ import VitrineTensor
 public struct AnalyticFunction: Sendable {
   /// Name of the layer that the step is.
   public let name: String
-  /// The operation, as ``Layer/kind`` spells it: `Gemm`, `Relu`, `Conv`…
+  /// The operation, as `Layer.kind` spells it: `Gemm`, `Relu`, `Conv`…
   public let kind: String
   /// Extents of its value without the batch axis.
   public let dimensions: [Int]
@@ -14,6 +14,8 @@ public struct AnalyticFunction: Sendable {
   /// Creates a step.
   ///
   /// - Parameters:
+  ///   - name: Of the layer that it is.
+  ///   - kind: Of that layer.
   ///   - dimensions: Extents of the value without the batch axis.
   ///   - value: Returns as many numbers as `dimensions` says, for any input of the right count.
   ///   - pullback: Returns the cotangent of the input, Jᵀg, with as many numbers as the input has.
@@ -32,6 +34,8 @@ public struct AnalyticFunction: Sendable {
   /// Wx + b.
   ///
   /// - Parameters:
+  ///   - name: Of the layer that it is.
+  ///   - kind: Of that layer.
   ///   - weights: One row for each output.
   ///   - bias: One number for each output.
   ///   - dimensions: Extents of the output; one axis if not given.
@@ -83,8 +87,12 @@ public struct AnalyticFunction: Sendable {
   /// A convolution with a 3×3 kernel, stride 1, and a border of zeros that keeps height and width.
   ///
   /// - Parameters:
-  ///   - kernel: Returns the weight for an output channel, input channel, row and column of 0...2.
+  ///   - name: Of the layer that it is.
   ///   - channels: Of the input and of the output.
+  ///   - height: Of input and output.
+  ///   - width: Of input and output.
+  ///   - bias: One number for each output channel.
+  ///   - kernel: Returns the weight for an output channel, input channel, row and column of 0...2.
   public static func convolution(
     _ name: String, channels: (input: Int, output: Int), height: Int, width: Int,
     bias: [Double], kernel: (_ output: Int, _ input: Int, _ row: Int, _ column: Int) -> Double

@@ -7,7 +7,7 @@ public import VitrineTensor
 /// by one, in double precision, and each value is rounded once to the input's type (`float32` or
 /// `float64`): a sample's numbers cannot depend on its batch.
 ///
-/// Backward rules: ``BackwardRule/guided`` and ``BackwardRule/deconvnet`` at layers of kind `Relu`.
+/// Backward rules: `BackwardRule.guided` and `BackwardRule.deconvnet` at layers of kind `Relu`.
 public struct AnalyticModel: Differentiable {
   public let signature: Signature
   public let layers: [Layer]
@@ -17,8 +17,10 @@ public struct AnalyticModel: Differentiable {
   /// Creates a model `input → functions… → output`.
   ///
   /// - Parameters:
+  ///   - input: Name of the input.
   ///   - dimensions: Extents of one input sample, without the batch axis.
   ///   - axes: What they mean, one entry for each.
+  ///   - output: Name of the output.
   ///   - functions: At least one; each takes the value of the one before.
   public init(
     input: String = "input", dimensions: [Int], axes: [Axis], output: String = "output",

@@ -102,7 +102,7 @@ package struct Arithmetic: Operator {
   ) throws -> [Tensor?] {
     let a = try point.inputs.required(0, "A")
     let b = try point.inputs.required(1, "B").converted(to: T.dataType)
-    return try point.pulledBack { index in
+    return try point.pulledBack(cotangents) { index in
       // A real exponent of an integer base changes no real number.
       guard let g = cotangents[0], a.dataType != .int64 else { return nil }
       let full =
@@ -171,6 +171,9 @@ private func integerPower(_ base: Int64, _ exponent: Int64) throws -> Int64 {
 }
 
 /// Combines any number of tensors, broadcast together, element by element.
+///
+/// The first of several operands that attain a maximum or minimum takes its whole cotangent; NaN
+/// counts as the greatest and the least number.
 package struct VariadicArithmetic: Operator {
   /// A function by its ONNX name.
   package enum Function: String, CaseIterable, Sendable {
@@ -214,7 +217,6 @@ package struct VariadicArithmetic: Operator {
         result = try zipElements(result, input, of: Int64.self) { max($0, $1) }
       case (.minimum, .int64):
         result = try zipElements(result, input, of: Int64.self) { min($0, $1) }
-      // NaN wins, as in NumPy.
       case (.maximum, _):
         result = try zipElements(result, input, of: T.self) { $1 > $0 || $1.isNaN ? $1 : $0 }
       case (.minimum, _):
@@ -234,27 +236,29 @@ package struct VariadicArithmetic: Operator {
   package func pullback<T: RealScalar>(
     _ cotangents: [Tensor?], at point: Point, _: T.Type
   ) throws -> [Tensor?] {
-    guard var g = cotangents[0] else { return point.pulledBack { _ in nil } }
-    if function == .mean {
-      let count = T(point.inputs.count)
-      g = try mapElements(g, of: T.self) { $0 / count }
-    }
-    var result: [Tensor?] = Array(repeating: nil, count: point.inputs.count)
-    for index in point.inputs.indices {
+    // What operands before `next` have left of the cotangent of an extremum.
+    var rest = cotangents.first ?? nil
+    var next = 0
+    return try point.pulledBack(cotangents) { index in
+      guard var g = rest else { return nil }
       let input = try point.inputs.required(index, "data_\(index)")
-      guard input.dataType != .int64 else { continue }
-      var own = g
-      if function == .maximum || function == .minimum {
-        // The first operand that attains the extremum takes the cotangent; what is left goes on.
-        let y = point.outputs[0]
-        if point.wanted[index] {
-          own = try zipElements(g, input, y, of: T.self) { isSame($1, $2) ? $0 : 0 }
+      let y = point.outputs[0]
+      switch function {
+      case .sum: break
+      case .mean:
+        let count = T(point.inputs.count)
+        g = try mapElements(g, of: T.self) { $0 / count }
+      case .maximum, .minimum:
+        while next < index {
+          let earlier = try point.inputs.required(next, "data_\(next)")
+          g = try zipElements(g, earlier, y, of: T.self) { isSame($1, $2) ? 0 : $0 }
+          next += 1
         }
-        g = try zipElements(g, input, y, of: T.self) { isSame($1, $2) ? 0 : $0 }
+        rest = g
+        g = try zipElements(g, input, y, of: T.self) { isSame($1, $2) ? $0 : 0 }
       }
-      if point.wanted[index] { result[index] = try unbroadcast(own, to: input.shape, T.self) }
+      return try unbroadcast(g, to: input.shape, T.self)
     }
-    return result
   }
 }
 

@@ -26,7 +26,7 @@ package struct Cast: Operator {
   package func pullback<T: RealScalar>(
     _ cotangents: [Tensor?], at point: Point, _: T.Type
   ) throws -> [Tensor?] {
-    point.pulledBack { _ in target.isFloatingPoint ? cotangents[0] : nil }
+    try point.pulledBack(cotangents) { _ in target.isFloatingPoint ? cotangents[0] : nil }
   }
 }
 
@@ -48,7 +48,7 @@ package struct CastLike: Operator {
     _ cotangents: [Tensor?], at point: Point, _: T.Type
   ) throws -> [Tensor?] {
     // The second input only lends its type.
-    point.pulledBack { index in
+    try point.pulledBack(cotangents) { index in
       index == 0 && point.outputs[0].dataType.isFloatingPoint ? cotangents[0] : nil
     }
   }

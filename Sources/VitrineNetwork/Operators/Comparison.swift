@@ -157,7 +157,7 @@ package struct Where: Operator {
   ) throws -> [Tensor?] {
     let condition = try point.inputs.required(0, "condition")
     let zero = Tensor(scalar: T.zero)
-    return try point.pulledBack { index in
+    return try point.pulledBack(cotangents) { index in
       guard let g = cotangents[0], let input = point.inputs[index] else { return nil }
       let own =
         index == 1

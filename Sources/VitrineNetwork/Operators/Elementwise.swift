@@ -98,7 +98,7 @@ package struct ElementaryFunction: Operator {
   ) throws -> [Tensor?] {
     let x = try point.inputs.required(0, "X")
     let y = point.outputs[0]
-    return try point.pulledBack { _ in
+    return try point.pulledBack(cotangents) { _ in
       guard let g = cotangents[0] else { return nil }
       switch function {
       case .absolute:

@@ -36,7 +36,7 @@ package struct Gather: Operator {
     let data = try point.inputs.required(0, "data")
     let indices = try point.inputs.required(1, "indices")
     let axis = try data.shape.checkedAxis(axis)
-    return try point.pulledBack { _ in
+    return try point.pulledBack(cotangents) { _ in
       guard let g = cotangents[0] else { return nil }
       var extents = data.shape.dimensions
       extents[axis] = indices.count
@@ -102,7 +102,7 @@ package struct GatherElements: Operator {
   ) throws -> [Tensor?] {
     let data = try point.inputs.required(0, "data")
     let indices = try point.inputs.required(1, "indices")
-    return try point.pulledBack { _ in
+    return try point.pulledBack(cotangents) { _ in
       guard let g = cotangents[0] else { return nil }
       var result = Tensor(zeros: data.shape, T.dataType)
       try g.withElements(of: T.self) { g in

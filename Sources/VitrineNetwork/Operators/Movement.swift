@@ -30,7 +30,7 @@ extension Viewing {
     _ cotangents: [Tensor?], at point: Point, _: T.Type
   ) throws -> [Tensor?] {
     let (view, _) = try view(point.inputs.types)
-    return try point.pulledBack { index in
+    return try point.pulledBack(cotangents) { index in
       guard index == 0, let g = cotangents[0] else { return nil }
       var result = Tensor(zeros: try point.inputs.required(0, "data").shape, T.dataType)
       try view.add(g, to: &result, T.self)
@@ -144,7 +144,7 @@ package struct Expand: Viewing {
   package func pullback<T: RealScalar>(
     _ cotangents: [Tensor?], at point: Point, _: T.Type
   ) throws -> [Tensor?] {
-    try point.pulledBack { index in
+    try point.pulledBack(cotangents) { index in
       guard index == 0, let g = cotangents[0] else { return nil }
       return try unbroadcast(g, to: try point.inputs.required(0, "data").shape, T.self)
     }
@@ -220,7 +220,7 @@ package struct Concat: Operator {
     _ cotangents: [Tensor?], at point: Point, _: T.Type
   ) throws -> [Tensor?] {
     let parts = try parts(of: point.outputs[0].shape, point.inputs)
-    return try point.pulledBack { index in
+    return try point.pulledBack(cotangents) { index in
       guard let g = cotangents[0], let input = point.inputs[index] else { return nil }
       return try parts[index].read(g, as: input.shape)
     }
@@ -308,7 +308,7 @@ package struct Split: Operator {
   package func pullback<T: RealScalar>(
     _ cotangents: [Tensor?], at point: Point, _: T.Type
   ) throws -> [Tensor?] {
-    try point.pulledBack { index in
+    try point.pulledBack(cotangents) { index in
       guard index == 0, cotangents.contains(where: { $0 != nil }) else { return nil }
       var result = Tensor(zeros: try point.inputs.required(0, "input").shape, T.dataType)
       for (part, cotangent) in zip(try parts(point.inputs.types), cotangents) {

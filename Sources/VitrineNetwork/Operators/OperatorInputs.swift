@@ -187,8 +187,21 @@ extension ValueType {
 
 extension Point {
   /// Returns what `cotangent` returns for each real input that needs one, `nil` for the others.
-  func pulledBack(_ cotangent: (Int) throws -> Tensor?) rethrows -> [Tensor?] {
-    try inputs.indices.map { index in
+  ///
+  /// - Throws: An ``OperatorError`` if the cotangents of the outputs do not have their shapes.
+  func pulledBack(
+    _ cotangents: [Tensor?], _ cotangent: (Int) throws -> Tensor?
+  ) throws -> [Tensor?] {
+    guard cotangents.count == outputs.count else {
+      throw OperatorError("expected \(outputs.count) cotangents, found \(cotangents.count)")
+    }
+    for (found, output) in zip(cotangents, outputs) {
+      if let found, found.shape != output.shape {
+        throw OperatorError(
+          "expected a cotangent of shape \(output.shape), found \(found.shape)")
+      }
+    }
+    return try inputs.indices.map { index in
       guard wanted[index], inputs[index]?.dataType.isFloatingPoint == true else { return nil }
       return try cotangent(index)
     }

@@ -116,7 +116,7 @@ package struct Pad: Operator {
   ) throws -> [Tensor?] {
     let data = try point.inputs.required(0, "data")
     let sides = try sides(point.inputs.types)
-    return try point.pulledBack { index in
+    return try point.pulledBack(cotangents) { index in
       guard let g = cotangents[0] else { return nil }
       if index == 0 && mode != .constant { return try pullReflection(g, sides, T.self) }
       let (from, to, kept) = try interior(sides, data.shape)

@@ -196,7 +196,7 @@ package struct Reduction: Operator {
   ) throws -> [Tensor?] {
     let x = try point.inputs.required(0, "data")
     let axes = try axes(for: point.inputs.types)
-    return try point.pulledBack { index in
+    return try point.pulledBack(cotangents) { index in
       guard index == 0, let g = cotangents[0] else { return nil }
       // Seen with extent 1 along the reduced axes, results broadcast to the elements they are of.
       let kept = try x.shape.reduced(along: axes, keepingDimensions: true)
@@ -286,13 +286,14 @@ private func beats<T: RealScalar>(_ x: T, _ best: T, maximum: Bool) -> Bool {
 }
 
 /// Combines the elements of each group, from `start` on.
+@inline(__always)
 private func reduceGroups<S: Scalar, R: Scalar, Partial>(
   _ x: Tensor, of _: S.Type, _ loop: ReductionLoop, _ shape: Shape, from start: Partial,
   _ combine: (inout Partial, S) -> Void, result: (Partial) -> R
 ) throws -> Tensor {
   var loop = loop
-  return try x.withElements(of: S.self) { x in
-    Tensor(uninitialized: shape, of: R.self) { results in
+  return try x.read(as: S.self) { x in
+    try Tensor.filled(shape, of: R.self) { results in
       loop.forEachGroup { i, group in
         var partial = start
         group.forEachElement { combine(&partial, x[$0]) }
@@ -365,8 +366,8 @@ package struct ExtremumIndex: Operator {
     let isMaximum = kind == .maximum
 
     func indices<S: Scalar>(of _: S.Type, _ beats: (S, S) -> Bool) throws -> Tensor {
-      try x.withElements(of: S.self) { x in
-        Tensor(uninitialized: shape, of: Int64.self) { result in
+      try x.read(as: S.self) { x in
+        try Tensor.filled(shape, of: Int64.self) { result in
           loop.forEachGroup { i, group in
             let best = group.firstExtremum { offset, best in
               beats(x[offset], x[best]) || (selectsLast && !beats(x[best], x[offset]))

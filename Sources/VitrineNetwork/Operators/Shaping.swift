@@ -29,7 +29,7 @@ extension Reshaping {
   package func pullback<T: RealScalar>(
     _ cotangents: [Tensor?], at point: Point, _: T.Type
   ) throws -> [Tensor?] {
-    try point.pulledBack { index in
+    try point.pulledBack(cotangents) { index in
       guard index == 0 else { return nil }
       return try cotangents[0]?.reshaped(to: point.inputs.required(0, "data").shape.dimensions)
     }
@@ -199,7 +199,7 @@ package struct Dropout: Operator {
   package func pullback<T: RealScalar>(
     _ cotangents: [Tensor?], at point: Point, _: T.Type
   ) throws -> [Tensor?] {
-    point.pulledBack { $0 == 0 ? cotangents[0] : nil }
+    try point.pulledBack(cotangents) { $0 == 0 ? cotangents[0] : nil }
   }
 }
 

@@ -5,7 +5,7 @@ import VitrineTensor
 @Suite("Casting")
 struct CastTests {
   @Test("agree with onnxruntime", arguments: cases)
-  func reference(_ example: ReferenceCase) throws {
+  func reference(_ example: OnnxruntimeCase) throws {
     try example.check(Elementwise.operators)
   }
 
@@ -43,23 +43,23 @@ struct CastTests {
 
   // One value a line would hide the shapes.
   // swift-format-ignore
-  static let cases: [ReferenceCase] = [
-    ReferenceCase("Cast", opset: 13, ["to": .integer(7)],
+  static let cases: [OnnxruntimeCase] = [
+    OnnxruntimeCase("Cast", opset: 13, ["to": .integer(7)],
       inputs: [.reals([4], [1.9, -1.9, 0, -0])],
       outputs: [.integers([4], [1, -1, 0, 0])]),
-    ReferenceCase("Cast", opset: 13, ["to": .integer(9)],
+    OnnxruntimeCase("Cast", opset: 13, ["to": .integer(9)],
       inputs: [.reals([4], [1.9, -1.9, 0, -0])],
       outputs: [.booleans([4], [true, true, false, false])]),
-    ReferenceCase("Cast", opset: 13, ["to": .integer(1)],
+    OnnxruntimeCase("Cast", opset: 13, ["to": .integer(1)],
       inputs: [.booleans([2], [true, false])],
       outputs: [.reals([2], [1, 0])]),
-    ReferenceCase("Cast", opset: 9, ["to": .integer(9)],
+    OnnxruntimeCase("Cast", opset: 9, ["to": .integer(9)],
       inputs: [.integers([3], [0, 5, -3])],
       outputs: [.booleans([3], [false, true, true])]),
-    ReferenceCase("Cast", opset: 13, ["to": .integer(1)],
+    OnnxruntimeCase("Cast", opset: 13, ["to": .integer(1)],
       inputs: [.integers([2], [5, -3])],
       outputs: [.reals([2], [5, -3])]),
-    ReferenceCase("CastLike", opset: 15,
+    OnnxruntimeCase("CastLike", opset: 15,
       inputs: [.reals([2], [1.9, -1.9]), .integers([1], [0])],
       outputs: [.integers([2], [1, -1])]),
   ]

@@ -5,7 +5,7 @@ import VitrineTensor
 @Suite("Gathering")
 struct GatherTests {
   @Test("agree with onnxruntime", arguments: cases)
-  func reference(_ example: ReferenceCase) throws {
+  func reference(_ example: OnnxruntimeCase) throws {
     try example.check(Movement.operators)
   }
 
@@ -50,29 +50,29 @@ struct GatherTests {
 
   // One value a line would hide the shapes.
   // swift-format-ignore
-  static let cases: [ReferenceCase] = [
-    ReferenceCase("Gather", opset: 13, ["axis": .integer(1)],
+  static let cases: [OnnxruntimeCase] = [
+    OnnxruntimeCase("Gather", opset: 13, ["axis": .integer(1)],
       inputs: [.counting([2, 3, 4]), .integers([2], [2, 0])],
       outputs: [.reals([2, 2, 4], [8, 9, 10, 11, 0, 1, 2, 3, 20, 21, 22, 23, 12, 13, 14, 15])]),
-    ReferenceCase("Gather", opset: 13,
+    OnnxruntimeCase("Gather", opset: 13,
       inputs: [.counting([3, 4]), .integers([2, 2], [0, -1, 1, 0])],
       outputs: [.reals([2, 2, 4], [0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3])]),
-    ReferenceCase("Gather", opset: 11,
+    OnnxruntimeCase("Gather", opset: 11,
       inputs: [.integers([3], [5, 6, 7]), .integers([], [-1])],
       outputs: [.integers([], [7])]),
-    ReferenceCase("Gather", opset: 13, ["axis": .integer(-1)],
+    OnnxruntimeCase("Gather", opset: 13, ["axis": .integer(-1)],
       inputs: [.counting([3, 4]), .integers([], [1])],
       outputs: [.reals([3], [1, 5, 9])]),
-    ReferenceCase("Gather", opset: 13,
+    OnnxruntimeCase("Gather", opset: 13,
       inputs: [.booleans([3], [true, false, true]), .integers([2], [2, 1])],
       outputs: [.booleans([2], [true, false])]),
-    ReferenceCase("GatherElements", opset: 13,
+    OnnxruntimeCase("GatherElements", opset: 13,
       inputs: [.counting([3, 4]), .integers([1, 4], [0, 1, 2, 0])],
       outputs: [.reals([1, 4], [0, 5, 10, 3])]),
-    ReferenceCase("GatherElements", opset: 13, ["axis": .integer(1)],
+    OnnxruntimeCase("GatherElements", opset: 13, ["axis": .integer(1)],
       inputs: [.counting([3, 4]), .integers([2, 2], [3, -4, 0, 0])],
       outputs: [.reals([2, 2], [3, 0, 4, 4])]),
-    ReferenceCase("GatherElements", opset: 11,
+    OnnxruntimeCase("GatherElements", opset: 11,
       inputs: [.integers([3], [5, 6, 7]), .integers([2], [-1, 0])],
       outputs: [.integers([2], [7, 5])]),
   ]

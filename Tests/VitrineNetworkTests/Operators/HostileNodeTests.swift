@@ -137,7 +137,7 @@ struct HostileNodeTests {
   // MARK: -
 
   private func run(
-    _ example: ReferenceCase, attributes: [String: Graph.Attribute]? = nil,
+    _ example: OnnxruntimeCase, attributes: [String: Graph.Attribute]? = nil,
     inputs: [Tensor?]? = nil, unknown: [Int] = [], opset: Int? = nil
   ) throws {
     let type = try #require(Self.operators[example.kind])

@@ -5,7 +5,7 @@ import VitrineTensor
 @Suite("Padding")
 struct PadTests {
   @Test("agree with onnxruntime", arguments: cases)
-  func reference(_ example: ReferenceCase) throws {
+  func reference(_ example: OnnxruntimeCase) throws {
     try example.check(Movement.operators)
   }
 
@@ -67,56 +67,56 @@ struct PadTests {
 
   // One value a line would hide the shapes.
   // swift-format-ignore
-  static let cases: [ReferenceCase] = [
-    ReferenceCase("Pad", opset: 10, ["pads": .integers([0, 1, 1, 0]), "value": .real(1.5)],
+  static let cases: [OnnxruntimeCase] = [
+    OnnxruntimeCase("Pad", opset: 10, ["pads": .integers([0, 1, 1, 0]), "value": .real(1.5)],
       inputs: [.reals([2, 3], [-0.33, 0.88, -2, -0.79, -1.41, -1.63])],
       outputs: [.reals([3, 4], [1.5, -0.33, 0.88, -2, 1.5, -0.79, -1.41, -1.63, 1.5, 1.5, 1.5,
         1.5])]),
-    ReferenceCase("Pad", opset: 13,
+    OnnxruntimeCase("Pad", opset: 13,
       inputs: [.reals([2, 3], [-0.33, 0.88, -2, -0.79, -1.41, -1.63]), .integers([4], [1, 0, 0,
         2])],
       outputs: [.reals([3, 5], [0, 0, 0, 0, 0, -0.33, 0.88, -2, 0, 0, -0.79, -1.41, -1.63, 0, 0])]),
-    ReferenceCase("Pad", opset: 13,
+    OnnxruntimeCase("Pad", opset: 13,
       inputs: [.reals([2, 3], [-0.33, 0.88, -2, -0.79, -1.41, -1.63]), .integers([4], [1, 0, 0, 2]),
         .reals([], [9])],
       outputs: [.reals([3, 5], [9, 9, 9, 9, 9, -0.33, 0.88, -2, 9, 9, -0.79, -1.41, -1.63, 9, 9])]),
-    ReferenceCase("Pad", opset: 11,
+    OnnxruntimeCase("Pad", opset: 11,
       inputs: [.integers([2, 3], [0, 1, 2, 3, 4, 5]), .integers([4], [0, 1, 0, -1]), .integers([],
         [7])],
       outputs: [.integers([2, 3], [7, 0, 1, 7, 3, 4])]),
-    ReferenceCase("Pad", opset: 18,
+    OnnxruntimeCase("Pad", opset: 18,
       inputs: [.counting([3, 4]), .integers([2], [1, -1]), .reals([], [7]), .integers([1], [-1])],
       outputs: [.reals([3, 4], [7, 0, 1, 2, 7, 4, 5, 6, 7, 8, 9, 10])]),
-    ReferenceCase("Pad", opset: 13, ["mode": .string("reflect")],
+    OnnxruntimeCase("Pad", opset: 13, ["mode": .string("reflect")],
       inputs: [.counting([3, 4]), .integers([4], [1, 2, 2, 3])],
       outputs: [.reals([6, 9], [6, 5, 4, 5, 6, 7, 6, 5, 4, 2, 1, 0, 1, 2, 3, 2, 1, 0, 6, 5, 4, 5, 6,
         7, 6, 5, 4, 10, 9, 8, 9, 10, 11, 10, 9, 8, 6, 5, 4, 5, 6, 7, 6, 5, 4, 2, 1, 0, 1, 2, 3, 2,
         1, 0])]),
-    ReferenceCase("Pad", opset: 13, ["mode": .string("edge")],
+    OnnxruntimeCase("Pad", opset: 13, ["mode": .string("edge")],
       inputs: [.counting([3, 4]), .integers([4], [1, 2, 3, 5])],
       outputs: [.reals([7, 11], [0, 0, 0, 1, 2, 3, 3, 3, 3, 3, 3, 0, 0, 0, 1, 2, 3, 3, 3, 3, 3, 3,
         4, 4, 4, 5, 6, 7, 7, 7, 7, 7, 7, 8, 8, 8, 9, 10, 11, 11, 11, 11, 11, 11, 8, 8, 8, 9, 10, 11,
         11, 11, 11, 11, 11, 8, 8, 8, 9, 10, 11, 11, 11, 11, 11, 11, 8, 8, 8, 9, 10, 11, 11, 11, 11,
         11, 11])]),
-    ReferenceCase("Pad", opset: 19, ["mode": .string("wrap")],
+    OnnxruntimeCase("Pad", opset: 19, ["mode": .string("wrap")],
       inputs: [.counting([3, 4]), .integers([4], [1, 2, 3, 3])],
       outputs: [.reals([7, 9], [10, 11, 8, 9, 10, 11, 8, 9, 10, 2, 3, 0, 1, 2, 3, 0, 1, 2, 6, 7, 4,
         5, 6, 7, 4, 5, 6, 10, 11, 8, 9, 10, 11, 8, 9, 10, 2, 3, 0, 1, 2, 3, 0, 1, 2, 6, 7, 4, 5, 6,
         7, 4, 5, 6, 10, 11, 8, 9, 10, 11, 8, 9, 10])]),
-    ReferenceCase("Pad", opset: 18, ["mode": .string("edge")],
+    OnnxruntimeCase("Pad", opset: 18, ["mode": .string("edge")],
       inputs: [.counting([3, 4]), .integers([2], [2, 1]), nil, .integers([1], [1])],
       outputs: [.reals([3, 7], [0, 0, 0, 1, 2, 3, 3, 4, 4, 4, 5, 6, 7, 7, 8, 8, 8, 9, 10, 11,
         11])]),
-    ReferenceCase("Pad", opset: 13, ["mode": .string("reflect")],
+    OnnxruntimeCase("Pad", opset: 13, ["mode": .string("reflect")],
       inputs: [.counting([3, 4]), .integers([4], [-1, 2, 1, 0])],
       outputs: [.reals([3, 6], [6, 5, 4, 5, 6, 7, 10, 9, 8, 9, 10, 11, 6, 5, 4, 5, 6, 7])]),
-    ReferenceCase("Pad", opset: 13,
+    OnnxruntimeCase("Pad", opset: 13,
       inputs: [.booleans([2], [true, false]), .integers([2], [1, 1])],
       outputs: [.booleans([4], [false, true, false, false])]),
-    ReferenceCase("Pad", opset: 19, ["mode": .string("wrap")],
+    OnnxruntimeCase("Pad", opset: 19, ["mode": .string("wrap")],
       inputs: [.reals([3, 3], [0, 1, 2, 4, 5, 6, 8, 9, 10]), .integers([4], [0, -1, 0, 2])],
       outputs: [.reals([3, 4], [1, 2, 1, 2, 5, 6, 5, 6, 9, 10, 9, 10])]),
-    ReferenceCase("Pad", opset: 13, ["mode": .string("edge")],
+    OnnxruntimeCase("Pad", opset: 13, ["mode": .string("edge")],
       inputs: [.counting([3, 4]), .integers([4], [-1, 1, 1, -2])],
       outputs: [.reals([3, 3], [4, 4, 5, 8, 8, 9, 8, 8, 9])]),
   ]

@@ -6,7 +6,7 @@ import VitrineTensor
 ///
 /// The tables of these in the tests of each family were computed by onnxruntime 1.31.1 on the CPU, in
 /// `float32`; hence the tolerance of 2e-6, relative for numbers above 1.
-struct ReferenceCase: Sendable, CustomTestStringConvertible {
+struct OnnxruntimeCase: Sendable, CustomTestStringConvertible {
   /// A tensor as a literal.
   enum Literal: Sendable {
     case reals([Int], [Double])

@@ -1,0 +1,312 @@
+import Testing
+import VitrineCore
+import VitrineNetwork
+import VitrineTensor
+import VitrineTestSupport
+
+/// A network small enough for debug builds that exercises one way of planning.
+private struct Case: Sendable, CustomTestStringConvertible {
+  let testDescription: String
+  /// Shape of one sample.
+  let input: [Int]
+  let build: @Sendable (inout GraphDraft) throws -> String
+
+  init(
+    _ name: String, _ input: [Int], _ build: @escaping @Sendable (inout GraphDraft) throws -> String
+  ) {
+    testDescription = name
+    self.input = input
+    self.build = build
+  }
+
+  func graph() throws -> Graph {
+    var draft = GraphDraft()
+    let output = try build(&draft)
+    return draft.graph(input: [nil] + input, output: output)
+  }
+}
+
+private let cases: [Case] = [
+  Case("convolution, normalisation, rectifier", [3, 9, 7]) { g in
+    var x = try g.convolution("x", from: 3, to: 20)
+    x = try g.normalization(x, channels: 20)
+    x = g.node("Relu", [x])
+    return try g.convolution(x, from: 20, to: 5, bias: false)
+  },
+  Case("a stem of stride 2 with an even kernel and uneven pads", [3, 11, 13]) { g in
+    let x = try g.convolution("x", from: 3, to: 17, kernel: [4, 6], pads: [1, 3, 2, 0], stride: 2)
+    return g.node("Relu", [x])
+  },
+  Case("stride 3, dilation 2", [18, 14, 11]) { g in
+    var x = try g.convolution("x", from: 18, to: 33, stride: 3, dilation: 2)
+    x = g.node("Relu", [x])
+    return try g.convolution(x, from: 33, to: 16, kernel: [1, 1], stride: 2)
+  },
+  Case("groups that do not fill blocks", [12, 8, 8]) { g in
+    let x = try g.convolution("x", from: 12, to: 24, groups: 4)
+    return try g.convolution(g.node("Relu", [x]), from: 24, to: 40, groups: 8)
+  },
+  Case("depthwise, stride 2, then pointwise", [21, 9, 9]) { g in
+    var x = try g.convolution("x", from: 21, to: 21, stride: 2, groups: 21)
+    x = g.node(
+      "Clip", [x, g.constant(Tensor(scalar: Float(0))), g.constant(Tensor(scalar: Float(0.4)))])
+    return try g.convolution(x, from: 21, to: 8, kernel: [1, 1])
+  },
+  Case("depthwise with a multiplier and a large even kernel", [5, 12, 10]) { g in
+    let x = try g.convolution("x", from: 5, to: 15, kernel: [6, 6], pads: [2, 2, 3, 3], groups: 5)
+    return g.node("Relu", [x])
+  },
+  Case("one channel to several by a kernel of 9 × 9", [1, 16, 16]) { g in
+    let x = try g.convolution("x", from: 1, to: 3, kernel: [9, 9])
+    return g.pool("MaxPool", g.node("Relu", [x]), kernel: 2, stride: 2)
+  },
+  Case("one-dimensional", [6, 30]) { g in
+    var x = try g.convolution("x", from: 6, to: 18, kernel: [5], pads: [2, 2])
+    x = g.node("Relu", [x])
+    return try g.convolution(x, from: 18, to: 4, kernel: [3], pads: [0, 1], stride: 2)
+  },
+  Case("residual blocks", [16, 6, 6]) { g in
+    let a = g.node("Relu", [try g.convolution("x", from: 16, to: 16)])
+    var y = g.node("Relu", [try g.convolution(a, from: 16, to: 16)])
+    y = try g.normalization(try g.convolution(y, from: 16, to: 16, bias: false), channels: 16)
+    let b = g.node("Relu", [g.node("Add", [y, a])])
+    let z = try g.convolution(b, from: 16, to: 16)
+    return g.node("Relu", [g.node("Add", [b, z])])
+  },
+  Case("a value added to itself and to its input", [16, 4, 4]) { g in
+    let y = try g.convolution("x", from: 16, to: 16)
+    let twice = g.node("Add", [y, y])
+    return g.node("Add", [twice, "x"])
+  },
+  Case("concatenation of whole blocks", [8, 7, 7]) { g in
+    let squeeze = g.node("Relu", [try g.convolution("x", from: 8, to: 16, kernel: [1, 1])])
+    let left = g.node("Relu", [try g.convolution(squeeze, from: 16, to: 32, kernel: [1, 1])])
+    let right = g.node("Relu", [try g.convolution(squeeze, from: 16, to: 20)])
+    let both = g.node("Concat", [left, right], ["axis": .integer(1)])
+    return g.pool("MaxPool", both, kernel: 3, stride: 2)
+  },
+  Case("a value in several concatenations", [16, 6, 6]) { g in
+    let a = g.node("Relu", [try g.convolution("x", from: 16, to: 16)])
+    let ab = g.node("Concat", ["x", a], ["axis": .integer(1)])
+    let b = g.node("Relu", [try g.convolution(ab, from: 32, to: 16)])
+    let abc = g.node("Concat", [ab, b, a], ["axis": .integer(1)])
+    return try g.convolution(abc, from: 64, to: 4)
+  },
+  Case("concatenation of broken blocks", [3, 5, 5]) { g in
+    let a = g.node("Relu", [try g.convolution("x", from: 3, to: 6)])
+    let b = g.node("Concat", [a, "x"], ["axis": .integer(1)])
+    return try g.convolution(b, from: 9, to: 4)
+  },
+  Case("overlapping and padded maxima", [17, 9, 11]) { g in
+    let x = g.node("Relu", [try g.convolution("x", from: 17, to: 18)])
+    let y = g.pool("MaxPool", x, kernel: 3, stride: 2, pad: 1)
+    return g.pool("MaxPool", y, kernel: 2, stride: 2, ["ceil_mode": .integer(1)])
+  },
+  Case("averages", [16, 9, 9]) { g in
+    let x = g.node("Relu", [try g.convolution("x", from: 16, to: 16)])
+    let y = g.pool(
+      "AveragePool", x, kernel: 3, stride: 2, pad: 1, ["count_include_pad": .integer(1)])
+    let z = g.pool("AveragePool", y, kernel: 2, stride: 1, pad: 1)
+    return g.pool("AveragePool", z, kernel: 3, stride: 2, ["ceil_mode": .integer(1)])
+  },
+  Case("global average, dense layers, softmax", [5, 6, 6]) { g in
+    let x = g.node("Relu", [try g.convolution("x", from: 5, to: 24)])
+    let y = g.node("Flatten", [g.node("GlobalAveragePool", [x])])
+    let hidden = g.node("Relu", [try g.dense(y, from: 24, to: 19)])
+    return g.node("Softmax", [try g.dense(hidden, from: 19, to: 7)], ["axis": .integer(-1)])
+  },
+  Case("flattened maps, MatMul with bias, dropout", [4, 5, 5]) { g in
+    let x = g.node("Relu", [try g.convolution("x", from: 4, to: 10)])
+    let y = g.node("Dropout", [g.node("Flatten", [x])])
+    let product = g.node("MatMul", [y, try g.weights([250, 12])])
+    let z = g.node("Tanh", [g.node("Add", [product, try g.weights([12])])])
+    return try g.dense(z, from: 12, to: 3)
+  },
+  Case("mean over space and reshape", [6, 5, 4]) { g in
+    let x = g.node("LeakyRelu", [try g.convolution("x", from: 6, to: 18)], ["alpha": .real(0.2)])
+    let y = g.node(
+      "ReduceMean", [x], ["axes": .integers([2, 3]), "keepdims": .integer(1)])
+    let flat = g.node("Reshape", [y, g.integers([0, -1])])
+    return try g.dense(flat, from: 18, to: 5)
+  },
+  Case("smooth activations and gates", [7, 5, 5]) { g in
+    let x = try g.convolution("x", from: 7, to: 16)
+    let gate = g.node("Sigmoid", [try g.convolution(x, from: 16, to: 16, kernel: [1, 1])])
+    let elu = g.node("Elu", [x])
+    let product = g.node("Mul", [elu, gate])
+    let swish = g.node("HardSwish", [try g.normalization(product, channels: 16)])
+    return g.node("Softplus", [g.node("HardSigmoid", [g.node("Add", [swish, gate])])])
+  },
+  Case("normalisation by itself", [19, 4, 4]) { g in
+    let x = g.node("Relu", [try g.normalization("x", channels: 19)])
+    return try g.normalization(g.pool("MaxPool", x, kernel: 2, stride: 2), channels: 19)
+  },
+  Case("operators without kernels in between", [16, 8, 8]) { g in
+    let x = g.node("Relu", [try g.convolution("x", from: 16, to: 16)])
+    let half = g.node(
+      "Slice",
+      [x, g.integers([0, 0]), g.integers([8, 8]), g.integers([2, 3]), g.integers([2, 2])])
+    let padded = g.node("Pad", [half, g.integers([0, 8, 0, 0, 0, 8, 0, 0])])
+    let y = try g.convolution(padded, from: 32, to: 16)
+    let z = g.node("Transpose", [y], ["perm": .integers([0, 2, 3, 1])])
+    return g.node("Mul", [g.node("Abs", [z]), g.node("Neg", [z])])
+  },
+  Case("a value read with and without its neighbours", [4, 7, 7]) { g in
+    let x = g.node("Relu", [try g.convolution("x", from: 4, to: 16)])
+    let wide = try g.convolution(x, from: 16, to: 16, kernel: [5, 5])
+    let pooled = g.pool("MaxPool", x, kernel: 3, stride: 1, pad: 1)
+    return g.node("Add", [g.node("Add", [wide, pooled]), x])
+  },
+]
+
+@Suite("Plans") struct PlanTests {
+  /// Sums of at most a few thousand float32 products against float64: about 20 roundings of 6e-8.
+  static let tolerance = 2e-6
+
+  private func network(
+    _ graph: Graph, _ precision: Network.Precision, threads: Int = 2
+  ) throws -> Network {
+    try Network(graph, configuration: .init(precision: precision, threads: threads))
+  }
+
+  @Test("a planned network has the reference's outputs and gradients", arguments: cases)
+  fileprivate func agreesWithReference(_ example: Case) throws {
+    let graph = try example.graph()
+    let x = try Tensor.random([2] + example.input, seed: 7)
+    let exact = try network(graph, .double)
+    for precision in [Network.Precision.single, .exact] {
+      let planned = try network(graph, precision)
+      let inputs = try Inputs(x, for: planned)
+      let output = Site.output(graph.outputs[0].name)
+      #expect(
+        try relativeDistance(
+          planned.evaluate(inputs, observing: [output])[0],
+          exact.evaluate(inputs, observing: [output])[0]) < Self.tolerance)
+      let objective = Objective(output, .elements([1]))
+      let found = try planned.gradients(
+        of: objective, withRespectTo: [.input("x")], at: inputs, rules: .gradient)
+      let wanted = try exact.gradients(
+        of: objective, withRespectTo: [.input("x")], at: inputs, rules: .gradient)
+      #expect(try relativeDistance(found.tensors[0], wanted.tensors[0]) < Self.tolerance * 5)
+    }
+  }
+
+  @Test("every layer can be observed, although kernels fuse most of them away", arguments: cases)
+  fileprivate func observesEveryLayer(_ example: Case) throws {
+    let graph = try example.graph()
+    let x = try Tensor.random([1] + example.input, seed: 8)
+    let planned = try network(graph, .single)
+    let exact = try network(graph, .double)
+    let inputs = try Inputs(x, for: planned)
+    let sites = planned.layers.map { Site.layer($0.name) }
+    let together = try planned.evaluate(inputs, observing: sites)
+    for (site, value) in zip(sites, together) {
+      let alone = try planned.evaluate(inputs, observing: [site])[0]
+      let wanted = try exact.evaluate(inputs, observing: [site])[0]
+      #expect(try relativeDistance(value, wanted) < Self.tolerance, "\(site)")
+      #expect(try relativeDistance(alone, wanted) < Self.tolerance, "\(site)")
+    }
+  }
+
+  @Test("gradients reach every layer, alone and together", arguments: cases)
+  fileprivate func differentiatesEveryLayer(_ example: Case) throws {
+    let graph = try example.graph()
+    let x = try Tensor.random([2] + example.input, seed: 9)
+    let planned = try network(graph, .single)
+    let exact = try network(graph, .double)
+    let inputs = try Inputs(x, for: planned)
+    // Not the sum, which is constant after a softmax.
+    let objective = Objective(
+      .output(graph.outputs[0].name),
+      .weighted([(element: 0, weight: 1), (element: 2, weight: -2)]))
+    let sites = planned.layers.map { Site.layer($0.name) } + [.input("x")]
+    let wanted = try exact.gradients(
+      of: objective, withRespectTo: sites, at: inputs, rules: .gradient)
+    let found = try planned.gradients(
+      of: objective, withRespectTo: sites, at: inputs, rules: .gradient)
+    for (index, site) in sites.enumerated() {
+      let alone = try planned.gradients(
+        of: objective, withRespectTo: [site], at: inputs, rules: .gradient)
+      #expect(
+        try relativeDistance(found.tensors[index], wanted.tensors[index]) < Self.tolerance * 5,
+        "\(site)")
+      #expect(
+        try relativeDistance(alone.tensors[0], wanted.tensors[index]) < Self.tolerance * 5,
+        "\(site)")
+    }
+  }
+
+  @Test("guided and deconvnet rules agree with the reference", arguments: cases)
+  fileprivate func appliesRules(_ example: Case) throws {
+    let graph = try example.graph()
+    let x = try Tensor.random([2] + example.input, seed: 10)
+    let planned = try network(graph, .single)
+    let exact = try network(graph, .double)
+    let inputs = try Inputs(x, for: planned)
+    let objective = Objective(.output(graph.outputs[0].name), .elements([0]))
+    for rules in [BackwardRules.guided, .deconvnet] {
+      let found = try planned.gradients(
+        of: objective, withRespectTo: [.input("x")], at: inputs, rules: rules)
+      let wanted = try exact.gradients(
+        of: objective, withRespectTo: [.input("x")], at: inputs, rules: rules)
+      #expect(try relativeDistance(found.tensors[0], wanted.tensors[0]) < Self.tolerance * 5)
+      #expect(found.applications == wanted.applications)
+      #expect(found.applications.count == graph.nodes.filter { $0.kind == "Relu" }.count)
+    }
+  }
+
+  @Test("results are the same bits for any thread count, and alone or in a batch", arguments: cases)
+  fileprivate func isDeterministic(_ example: Case) throws {
+    let graph = try example.graph()
+    let batch = try Tensor.random([3] + example.input, seed: 11)
+    let output = Site.output(graph.outputs[0].name)
+    let objective = Objective(output, .elements([1]))
+    var seen: [(Tensor, Tensor)] = []
+    for threads in 1...3 {
+      let network = try network(graph, .single, threads: threads)
+      let inputs = try Inputs(batch, for: network)
+      seen.append(
+        (
+          try network.evaluate(inputs, observing: [output])[0],
+          try network.gradients(
+            of: objective, withRespectTo: [.input("x")], at: inputs, rules: .gradient
+          ).tensors[0]
+        ))
+    }
+    #expect(seen.dropFirst().allSatisfy { $0.0 == seen[0].0 && $0.1 == seen[0].1 })
+    let network = try network(graph, .single)
+    for n in 0..<3 {
+      let sample = try batch.sliced(axis: 0, n..<n + 1)
+      let inputs = try Inputs(sample, for: network)
+      #expect(
+        try network.evaluate(inputs, observing: [output])[0] == seen[0].0.sliced(axis: 0, n..<n + 1)
+      )
+      let gradient = try network.gradients(
+        of: objective, withRespectTo: [.input("x")], at: inputs, rules: .gradient)
+      #expect(try gradient.tensors[0] == seen[0].1.sliced(axis: 0, n..<n + 1))
+    }
+  }
+
+  @Test("a Jacobian has the gradient of each output in its rows", arguments: cases)
+  fileprivate func jacobianRows(_ example: Case) throws {
+    let graph = try example.graph()
+    let x = try Tensor.random([2] + example.input, seed: 12)
+    let network = try network(graph, .single)
+    let inputs = try Inputs(x, for: network)
+    let output = Site.output(graph.outputs[0].name)
+    let elements = [2, 0, 1]
+    let jacobian = try network.jacobian(
+      of: output, elements: elements, withRespectTo: [.input("x")], at: inputs, rules: .gradient,
+      context: Context())
+    #expect(jacobian.tensors[0].shape.dimensions == [2, 3] + example.input)
+    for (row, element) in elements.enumerated() {
+      let gradient = try network.gradients(
+        of: Objective(output, .elements([element])), withRespectTo: [.input("x")], at: inputs,
+        rules: .gradient)
+      #expect(try jacobian.tensors[0].select(axis: 1, index: row) == gradient.tensors[0])
+      #expect(
+        try jacobian.values.converted(to: .float64).select(axis: 1, index: row)
+          .elements(of: Double.self) == gradient.values)
+    }
+  }
+}
