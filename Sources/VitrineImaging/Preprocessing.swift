@@ -1,8 +1,9 @@
 /// How a picture becomes the numbers a model expects.
 ///
 /// Alpha is composited on ``background``; the picture is scaled and cropped to the model's size; then
-/// each sample `x`, 0...255, becomes `(x / divisor - mean) / std`, computed in double precision and
-/// rounded once. Presets carry the constants; every property can be changed afterwards.
+/// each sample `x`, 0...255, becomes `(x / divisor - mean) / std`, each step in single precision, as
+/// torchvision does, so that inputs agree with PyTorch's bit for bit. Presets carry the constants;
+/// every property can be changed afterwards.
 public struct Preprocessing: Sendable, Equatable {
   /// The order of the channels a model reads.
   public enum ChannelOrder: String, Sendable, Equatable, CaseIterable {
@@ -214,7 +215,8 @@ extension Preprocessing {
     let order = try order(channels: channels)
     let mean = try perChannel(mean, "mean", channels)
     let std = try perChannel(std, "std", channels)
-    guard (std + [divisor]).allSatisfy({ $0 != 0 && $0.isFinite }), mean.allSatisfy(\.isFinite)
+    guard (std + [divisor]).map({ Float($0) }).allSatisfy({ $0 != 0 && $0.isFinite }),
+      mean.allSatisfy({ Float($0).isFinite })
     else {
       throw .invalidArgument(
         "expected a finite mean, and a std and divisor that are finite and not zero, found mean "
@@ -230,7 +232,7 @@ extension Preprocessing {
         if let statistics {
           return Float((Double(sample) - statistics.mean) * statistics.factor)
         }
-        return Float((Double(sample) / divisor - mean[channel]) / std[channel])
+        return (Float(sample) / Float(divisor) - Float(mean[channel])) / Float(std[channel])
       }
       let offset = order == .bgr ? channels - 1 - channel : channel
       for index in 0..<plane {

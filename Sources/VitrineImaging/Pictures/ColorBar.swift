@@ -49,9 +49,9 @@ public struct ColorBar: Sendable, Equatable {
 }
 
 /// Numbers as short text, independent of locale.
-enum NumberText {
+package enum NumberText {
   /// Returns three significant digits, in scientific notation below 0.001 and from 100,000 on.
-  static func short(_ value: Float) -> String {
+  package static func short(_ value: Float) -> String {
     guard value.isFinite else { return value.isNaN ? "nan" : value < 0 ? "-inf" : "inf" }
     if value == 0 { return "0" }
     let sign = value < 0 ? "-" : ""

@@ -57,6 +57,8 @@ package struct Convolution: Operator {
     return [ValueType(layout.output, .float32)]
   }
 
+  // Whoever holds an `any Operator` calls without knowing `T`, and would run the unspecialised loops:
+  // 0.2 instead of 6.8 G multiplications a second.
   @_specialize(where T == Float)
   @_specialize(where T == Double)
   package func evaluate<T: RealScalar>(_ inputs: [Tensor?], _: T.Type) throws -> [Tensor] {

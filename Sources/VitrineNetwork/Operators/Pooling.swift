@@ -200,6 +200,9 @@ private struct PoolingLayout {
   }
 
   /// The positions of the input that one window reads.
+  ///
+  /// Arithmetic wraps: a huge window begins at a position before the input that no `Int` holds, but the
+  /// taps it is evaluated for end within the input.
   struct Elements {
     fileprivate let depth: Range<Int>
     fileprivate let height: Range<Int>
@@ -208,7 +211,7 @@ private struct PoolingLayout {
     /// Distances between taps, in elements of the input.
     fileprivate let steps: (depth: Int, height: Int, width: Int)
     /// Number of taps that read the input or the padding.
-    let paddedCount: Int
+    let paddedCount: Double
 
     var count: Int { depth.count * height.count * width.count }
 
@@ -217,8 +220,8 @@ private struct PoolingLayout {
     func forEachPosition(_ body: (Int) -> Void) {
       for z in depth {
         for y in height {
-          let row = first + z * steps.depth + y * steps.height
-          for x in width { body(row + x * steps.width) }
+          let row = first &+ z &* steps.depth &+ y &* steps.height
+          for x in width { body(row &+ x &* steps.width) }
         }
       }
     }
@@ -228,7 +231,8 @@ private struct PoolingLayout {
   @inline(__always)
   func forEachWindow(_ body: (_ output: Int, _ window: Elements) -> Void) {
     let steps = (
-      depth: depth.dilation * height.input * width.input, height: height.dilation * width.input,
+      depth: depth.dilation &* height.input &* width.input,
+      height: height.dilation &* width.input,
       width: width.dilation
     )
     var index = 0
@@ -236,17 +240,17 @@ private struct PoolingLayout {
       for z in 0..<depth.output {
         for y in 0..<height.output {
           let row =
-            (plane * depth.input + depth.position(output: z, tap: 0)) * height.input
-            + height.position(output: y, tap: 0)
+            (plane * depth.input + depth.position(output: z, tap: 0)) &* height.input
+            &+ height.position(output: y, tap: 0)
           let (tapsZ, tapsY) = (depth.taps(output: z), height.taps(output: y))
-          let padded = depth.paddedTaps(output: z) * height.paddedTaps(output: y)
+          let padded = Double(depth.paddedTaps(output: z)) * Double(height.paddedTaps(output: y))
           for x in 0..<width.output {
             body(
               index,
               Elements(
                 depth: tapsZ, height: tapsY, width: width.taps(output: x),
-                first: row * width.input + width.position(output: x, tap: 0), steps: steps,
-                paddedCount: padded * width.paddedTaps(output: x)))
+                first: row &* width.input &+ width.position(output: x, tap: 0), steps: steps,
+                paddedCount: padded * Double(width.paddedTaps(output: x))))
             index += 1
           }
         }

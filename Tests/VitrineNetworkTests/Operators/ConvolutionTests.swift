@@ -164,6 +164,16 @@ struct ConvolutionTests {
         attributes: [
           "auto_pad": .string(automatic), "dilations": .integers([1]), "strides": .integers([1]),
         ], inputs: [[1, 1, 5], [1, 1, 3]])
+      guard automatic != "VALID" else { continue }
+      let huge = [Int64](repeating: Int64(Int32.max), count: 3)
+      for (strides, dilations) in [(huge, [1, 1, 1]), ([1, 1, 1], huge), (huge, huge)] {
+        try AttributeSweep.run(
+          Convolution.self, "Conv",
+          attributes: [
+            "auto_pad": .string(automatic), "dilations": .integers(dilations),
+            "strides": .integers(strides),
+          ], inputs: [[1, 1, 3, 2, 5], [1, 1, 2, 3, 3]])
+      }
     }
   }
 }

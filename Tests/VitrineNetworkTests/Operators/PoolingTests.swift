@@ -167,6 +167,17 @@ struct PoolingTests {
           "kernel_shape": .integers([huge]), "pads": .integers([huge - 1, huge - 1]),
           "strides": .integers([huge]), "count_include_pad": .integer(1),
         ], inputs: [[1, 1, 5]])
+      for automatic in ["NOTSET", "SAME_UPPER"] {
+        try AttributeSweep.run(
+          type, kind,
+          attributes: [
+            "auto_pad": .string(automatic), "count_include_pad": .integer(1),
+            "kernel_shape": .integers([huge, huge, huge]),
+            "pads": .integers(Array(repeating: huge - 1, count: 6)),
+            "strides": .integers([huge, huge, huge]),
+            "dilations": .integers(automatic == "NOTSET" ? [1, 1, 1] : [huge, huge, huge]),
+          ], inputs: [[1, 1, 3, 2, 5]])
+      }
     }
     try AttributeSweep.run(GlobalMaxPool.self, "GlobalMaxPool", inputs: [[1, 2, 3, 3]])
     try AttributeSweep.run(GlobalAveragePool.self, "GlobalAveragePool", inputs: [[1, 2, 3, 3]])
@@ -374,11 +385,11 @@ private let poolings = [
     "AveragePool counts padding, not what is beyond", "AveragePool", opset: 19,
     [
       "kernel_shape": .integers([3, 3]), "strides": .integers([2, 2]),
-      "pads": .integers([1, 1, 0, 0]), "count_include_pad": .integer(1), "ceil_mode": .integer(1),
-    ], inputs: [[1, 1, 6, 6]], shape: [1, 1, 3, 3],
+      "pads": .integers([1, 1, 1, 1]), "count_include_pad": .integer(1), "ceil_mode": .integer(1),
+    ], inputs: [[1, 1, 6, 6]], shape: [1, 1, 4, 4],
     output: """
-      -0.2170139 -0.08333334 0.015625 -0.1041667 -0.296875 -0.03645833 0.04166667 -0.078125
-      -0.265625
+      -0.2170139 -0.08333334 0.015625 -0.1354167 -0.1041667 -0.296875 -0.03645833 0.046875
+      0.04166667 -0.078125 -0.265625 -0.1796875 0.1692708 0.015625 -0.078125 -0.2304688
       """),
   FormulaCase(
     "AveragePool counts padding with SAME_UPPER", "AveragePool", opset: 19,
