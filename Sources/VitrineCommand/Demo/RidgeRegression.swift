@@ -3,11 +3,11 @@
 /// W minimises Σ_n |y_n − W x_n − b|² + λ n |W|² for standardised features; its normal equations
 /// (XᵀX + λ n I) W = XᵀY are solved by Cholesky factorisation. Source: Hoerl, Kennard, "Ridge
 /// Regression" (Technometrics 1970).
-struct RidgeRegression {
+package struct RidgeRegression {
   /// `[output][feature]`, for features as they are.
-  let weights: [[Double]]
+  package let weights: [[Double]]
   /// One for each output.
-  let biases: [Double]
+  package let biases: [Double]
 
   /// Fits the map.
   ///
@@ -16,7 +16,7 @@ struct RidgeRegression {
   ///   - targets: One row for each sample.
   ///   - penalty: λ, positive.
   /// - Complexity: O(samples × features² + features³).
-  init(features: [[Double]], targets: [[Double]], penalty: Double) {
+  package init(features: [[Double]], targets: [[Double]], penalty: Double) {
     let samples = Double(features.count)
     let width = features.first?.count ?? 0
     let outputs = targets.first?.count ?? 0

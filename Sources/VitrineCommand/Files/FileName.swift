@@ -1,19 +1,19 @@
 /// Names of files made from names of other things.
-enum FileName {
+package enum FileName {
   /// Returns the last part of a path without its extension: `kitten` for `photos/kitten.png`.
-  static func stem(of path: String) -> String {
+  package static func stem(of path: String) -> String {
     let name = last(of: path)
     guard let dot = name.lastIndex(of: "."), dot != name.startIndex else { return name }
     return String(name[..<dot])
   }
 
   /// Returns the last part of a path.
-  static func last(of path: String) -> String {
+  package static func last(of path: String) -> String {
     path.split(separator: "/").last.map(String.init) ?? path
   }
 
   /// Returns the extension in lower case without the dot; empty if there is none.
-  static func pathExtension(of path: String) -> String {
+  package static func pathExtension(of path: String) -> String {
     let name = last(of: path)
     guard let dot = name.lastIndex(of: "."), dot != name.startIndex else { return "" }
     return String(name[name.index(after: dot)...]).lowercased()
@@ -21,7 +21,7 @@ enum FileName {
 
   /// Returns a name that is safe on every file system: letters, digits, `-`, `_` and `.` of ASCII,
   /// never empty, never hidden, at most 100 characters.
-  static func safe(_ text: String) -> String {
+  package static func safe(_ text: String) -> String {
     var name = ""
     for scalar in text.unicodeScalars.prefix(100) {
       switch scalar {
@@ -34,7 +34,7 @@ enum FileName {
   }
 
   /// Returns a path of a name inside a folder.
-  static func join(_ folder: String, _ name: String) -> String {
+  package static func join(_ folder: String, _ name: String) -> String {
     folder.isEmpty || folder.hasSuffix("/") ? folder + name : folder + "/" + name
   }
 }

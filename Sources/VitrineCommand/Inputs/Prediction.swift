@@ -45,7 +45,10 @@ extension Network {
       guard let value = next.next() else { break }
       let logit = site(of: .logit, output: port.name) == nil ? nil : next.next()
       let hasProbability = site(of: .probability, output: port.name) != nil
-      let isScore = value.dataType.isFloatingPoint && (areClasses ?? port.isNamedLikeLogits)
+      let isSoftmaxLogarithm = site(of: .logit, output: port.name) != .output(port.name)
+      let isScore =
+        value.dataType.isFloatingPoint
+        && (isSoftmaxLogarithm || (areClasses ?? port.isNamedLikeLogits))
       byOutput.append(
         try zip(Self.samples(of: value), Self.samples(of: logit ?? value)).map { values, logits in
           if hasProbability {
@@ -54,8 +57,8 @@ extension Network {
           }
           if isScore, values.count > 1 {
             return Prediction(
-              output: port.name, meaning: .softmaxOfLogits, values: softmax(values),
-              logits: values)
+              output: port.name, meaning: .softmaxOfLogits, values: softmax(logits),
+              logits: logits)
           }
           return Prediction(output: port.name, meaning: .values, values: values, logits: nil)
         })

@@ -1,5 +1,5 @@
 /// A JSON value whose members keep the order they were written in.
-enum JSON: Equatable {
+package enum JSON: Equatable {
   case null
   case bool(Bool)
   case integer(Int)
@@ -9,27 +9,27 @@ enum JSON: Equatable {
   case array([JSON])
   case object([Member])
 
-  struct Member: Equatable {
+  package struct Member: Equatable {
     let name: String
     let value: JSON
   }
 
   /// Creates an object; absent values are left out.
-  static func object(_ members: KeyValuePairs<String, JSON?>) -> JSON {
+  package static func object(_ members: KeyValuePairs<String, JSON?>) -> JSON {
     .object(members.compactMap { name, value in value.map { Member(name: name, value: $0) } })
   }
 
-  static func strings(_ texts: [String]) -> JSON { .array(texts.map { .string($0) }) }
-  static func integers(_ values: [Int]) -> JSON { .array(values.map { .integer($0) }) }
-  static func numbers(_ values: [Double]) -> JSON { .array(values.map { .number($0) }) }
+  package static func strings(_ texts: [String]) -> JSON { .array(texts.map { .string($0) }) }
+  package static func integers(_ values: [Int]) -> JSON { .array(values.map { .integer($0) }) }
+  package static func numbers(_ values: [Double]) -> JSON { .array(values.map { .number($0) }) }
 
   /// Creates an array of extents, `null` for those that are not known.
-  static func dimensions(_ dimensions: [Int?]) -> JSON {
+  package static func dimensions(_ dimensions: [Int?]) -> JSON {
     .array(dimensions.map { $0.map { .integer($0) } ?? .null })
   }
 
   /// The value as indented text that ends with a line end; arrays of plain values stay on one line.
-  var text: String {
+  package var text: String {
     var result = ""
     write(to: &result, indent: "")
     return result + "\n"
@@ -112,7 +112,7 @@ enum JSON: Equatable {
 extension JSON {
   /// Returns a report: with one result its members stand beside the common ones, several are listed
   /// under `results`.
-  static func report(_ common: KeyValuePairs<String, JSON?>, results: [JSON]) -> JSON {
+  package static func report(_ common: KeyValuePairs<String, JSON?>, results: [JSON]) -> JSON {
     guard case .object(let members) = JSON.object(common) else { return .null }
     if results.count == 1, case .object(let result) = results[0] {
       return .object(members + result)

@@ -7,9 +7,9 @@
 #endif
 
 /// Numbers as people read them: a point for decimals whatever the locale.
-enum Number {
+package enum Number {
   /// Returns a number with exactly `digits` decimals, halves rounded away from zero.
-  static func fixed(_ value: Double, _ digits: Int) -> String {
+  package static func fixed(_ value: Double, _ digits: Int) -> String {
     guard value.isFinite else { return value.description }
     let scale = pow(10, Double(digits))
     let scaled = (abs(value) * scale).rounded()
@@ -23,22 +23,24 @@ enum Number {
 
   /// Returns a number with about `digits` significant digits, in scientific notation where that is
   /// shorter to read.
-  static func significant(_ value: Double, _ digits: Int = 6) -> String {
+  package static func significant(_ value: Double, _ digits: Int = 6) -> String {
     guard value.isFinite, value != 0 else { return value == 0 ? "0" : value.description }
     var exponent = Int(log10(abs(value)).rounded(.down))
     if exponent >= -4, exponent < digits + 2 {
       return trimmed(fixed(value, max(0, min(15, digits - 1 - exponent))))
     }
-    var mantissa = fixed(value / pow(10, Double(exponent)), digits - 1)
-    if mantissa.hasPrefix("10") || mantissa.hasPrefix("-10") {
-      exponent += 1
-      mantissa = fixed(value / pow(10, Double(exponent)), digits - 1)
+    // In two steps, as 10^-324 is zero.
+    func mantissa() -> String {
+      let half = exponent / 2
+      return fixed(
+        value / pow(10, Double(half)) / pow(10, Double(exponent - half)), digits - 1)
     }
-    return trimmed(mantissa) + "e" + String(exponent)
+    if mantissa().drop(while: { $0 == "-" }).hasPrefix("10") { exponent += 1 }
+    return trimmed(mantissa()) + "e" + String(exponent)
   }
 
   /// Returns a count with thin groups of three digits: `1,235,496`.
-  static func grouped(_ value: Int) -> String {
+  package static func grouped(_ value: Int) -> String {
     var digits = String(value.magnitude)
     var groups: [String] = []
     while digits.count > 3 {
@@ -50,7 +52,7 @@ enum Number {
   }
 
   /// Returns a duration in the unit that reads best.
-  static func duration(seconds: Double) -> String {
+  package static func duration(seconds: Double) -> String {
     switch seconds {
     case ..<1e-3: significant(seconds * 1e6, 3) + " µs"
     case ..<1: significant(seconds * 1e3, 3) + " ms"

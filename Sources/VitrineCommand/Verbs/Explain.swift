@@ -136,7 +136,8 @@ extension Verb {
             "vitrine": .string(Command.version), "model": try model.json(),
             "options": .object(
               request.options.map { JSON.Member(name: $0.name, value: .string($0.value)) }),
-            "seed": .string(String(settings.seed)),
+            "seed": Int(exactly: settings.seed).map { .integer($0) }
+              ?? .string(String(settings.seed)),
             "precision": .string(settings.configuration.precision.rawValue),
             "threads": settings.configuration.threads.map { .integer($0) } ?? .null,
             "raw": invocation.text("raw").map { .string($0) },
