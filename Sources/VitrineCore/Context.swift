@@ -1,4 +1,5 @@
 internal import Synchronization
+public import VitrineTensor
 
 /// What a run is allowed and asked to do, besides the method's own options.
 public struct Context: Sendable {
@@ -8,6 +9,9 @@ public struct Context: Sendable {
   public let memoryLimit: Int
   /// Class names by index, if known.
   public let labels: [String]?
+  /// Turns the name of a colour or file into a baseline for an input, prepared as the inputs were;
+  /// `nil` where nobody knows such names.
+  public let resolveBaseline: (@Sendable (_ name: String, _ port: Port) throws -> Tensor)?
   private let onProgress: (@Sendable (Progress) -> Void)?
   private let cancellation: Cancellation?
 
@@ -21,12 +25,15 @@ public struct Context: Sendable {
   ///   - onProgress: May be called from any thread.
   public init(
     seed: UInt64 = 0, memoryLimit: Int = 1 << 30, labels: [String]? = nil,
-    cancellation: Cancellation? = nil, onProgress: (@Sendable (Progress) -> Void)? = nil
+    cancellation: Cancellation? = nil,
+    resolveBaseline: (@Sendable (_ name: String, _ port: Port) throws -> Tensor)? = nil,
+    onProgress: (@Sendable (Progress) -> Void)? = nil
   ) {
     self.seed = seed
     self.memoryLimit = memoryLimit
     self.labels = labels
     self.cancellation = cancellation
+    self.resolveBaseline = resolveBaseline
     self.onProgress = onProgress
   }
 

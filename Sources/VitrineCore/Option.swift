@@ -14,6 +14,8 @@ public struct Option: Sendable, Hashable {
     case integers(ClosedRange<Int>)
     /// One or more names of layers or tensors of the model, separated by commas.
     case layers
+    /// What stands for absence; see ``Baseline/init(_:)``.
+    case baseline
     /// Exactly one name of a layer or tensor of the model.
     case layer
   }
@@ -55,6 +57,7 @@ public struct Option: Sendable, Hashable {
     case .integers(let range):
       "integers separated by commas" + range.phrase(lowest: .min, highest: .max)
     case .layers: "names of layers or tensors, separated by commas"
+    case .baseline: "a number, numbers for each channel, mean, blur, black, white, or a file"
     case .layer: "the name of a layer or tensor"
     }
   }
@@ -86,6 +89,7 @@ public struct Option: Sendable, Hashable {
     case .layers:
       let names = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
       return names.contains("") ? nil : .texts(names)
+    case .baseline: return Baseline(text) == nil ? nil : .text(text)
     case .layer:
       return text.isEmpty ? nil : .text(text)
     }

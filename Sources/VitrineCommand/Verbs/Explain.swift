@@ -74,8 +74,8 @@ extension Verb {
 
     let context = Context(
       seed: settings.seed, memoryLimit: settings.configuration.memoryLimit ?? 1 << 30,
-      labels: labels?.names, cancellation: session.cancellation
-    ) { progress in session.show(progress, of: request.method.identifier) }
+      labels: labels?.names, cancellation: session.cancellation,
+      onProgress: { progress in session.show(progress, of: request.method.identifier) })
     let wantsFigures =
       invocation.has("output") || !(invocation.has("raw") || invocation.has("json"))
     var files = OutputFiles()

@@ -105,6 +105,7 @@ extension Verb {
     case .choice: "choice"
     case .integers: "integers"
     case .layers: "layers"
+    case .baseline: "baseline"
     case .layer: "layer"
     }
   }
