@@ -197,7 +197,8 @@ struct Demonstration: Sendable {
         title: scene.shape.name, picture: try PNG.encode(image), width: image.width,
         height: image.height, description: "A generated picture of a \(scene.shape.name).",
         caption: "The network says \(Self.labels.names[answer]), "
-          + "\(Number.fixed(prediction.values[answer] * 100, 1))%.")
+          + "\(Number.fixed(prediction.values[answer] * 100, 1))%"
+          + (answer == scene.shape.rawValue ? "." : ", which is wrong."))
     }
     let rows = answers.compactMap { answer in
       answer.shareOnShape.map { share in
@@ -213,13 +214,18 @@ struct Demonstration: Sendable {
         + "\(judged.count) pictures. Shape and rim cover \(Number.fixed(chance * 100, 1))% of the "
         + "picture: that is chance.",
       header: ["method", "on the shape", "against chance"], rows: rows)
+    let mistakes = shown.count { $0.scene.shape.rawValue != $0.prediction.ranking.first }
+    let remark =
+      "The pictures are the first of each class that it has never seen, not chosen."
+      + (mistakes > 0 ? " Where it is wrong, the maps below show what misled it." : "")
     return Report.Section(
-      title: "What the network sees", cards: cards, tables: rows.isEmpty ? [] : [table])
+      title: "What the network sees", paragraphs: [remark], cards: cards,
+      tables: rows.isEmpty ? [] : [table])
   }
 
   private var headline: String {
     "It has \(Number.grouped(model.network.parameterCount)) parameters, learned from "
-      + "\(Self.trainingCount) pictures of \(Self.labels.names.count) shapes, and names "
+      + "\(Number.grouped(Self.trainingCount)) pictures of \(Self.labels.names.count) shapes, and names "
       + "\(Number.fixed(Double(correct) / Double(Self.testCount) * 100, 1))% of "
       + "\(Self.testCount) pictures it has never seen correctly "
       + "(guessing: \(100 / Self.labels.names.count)%)."
