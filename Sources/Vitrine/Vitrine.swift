@@ -2,7 +2,9 @@
 
 @_exported public import VitrineActivations
 @_exported public import VitrineCore
+@_exported public import VitrineGradCAM
 @_exported public import VitrineGradientMagnitude
+@_exported public import VitrineGuidedBackpropagation
 @_exported public import VitrineImaging
 @_exported public import VitrineJacobian
 @_exported public import VitrineNetwork
