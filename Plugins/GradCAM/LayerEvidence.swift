@@ -53,7 +53,7 @@ struct LayerEvidence: Sendable {
     values = gradients.values
     diagnostics = [
       ("layer", .texts(layers.map(\.name))),
-      ("layer-axes", .texts(layers.map(\.axes.description))),
+      ("layer-layout", .texts(layers.map(\.axes.description))),
       ("map-size", .texts(maps.map { "\($0.shape[2])x\($0.shape[3])" })),
     ]
   }

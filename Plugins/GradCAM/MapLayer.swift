@@ -3,15 +3,12 @@ import VitrineTensor
 
 /// Where a value of four axes has its channels, height and width.
 enum MapAxes: String, Sendable, CustomStringConvertible {
-  case channelsFirst
-  case channelsLast
+  /// `[batch, channel, height, width]`
+  case channelsFirst = "channels-first"
+  /// `[batch, height, width, channel]`
+  case channelsLast = "channels-last"
 
-  var description: String {
-    switch self {
-    case .channelsFirst: "batch, channel, height, width"
-    case .channelsLast: "batch, height, width, channel"
-    }
-  }
+  var description: String { rawValue }
 
   var channel: Int { self == .channelsFirst ? 1 : 3 }
   var height: Int { self == .channelsFirst ? 2 : 1 }
@@ -36,7 +33,7 @@ struct MapLayer: Sendable {
   func map(of activation: Tensor, gradient: Tensor, masked: Bool) throws -> Tensor {
     guard activation.rank == 4 else {
       throw CoreError.notApplicable(
-        "\(site) is of shape \(activation.shape); Grad-CAM needs four axes, \(axes)")
+        "\(site) is of shape \(activation.shape); Grad-CAM needs four axes (\(axes))")
     }
     guard gradient.shape == activation.shape, gradient.dataType == activation.dataType else {
       throw CoreError.shapeMismatch(

@@ -56,10 +56,11 @@ extension Model {
             + "the rule '\(rule)' is defined at rectifiers only.")
       }
     }
-    return (
-      [("rule-applications", .number(Double(names.count))), ("rule-layers", .texts(names))],
-      warnings
-    )
+    var diagnostics: [(name: String, value: Explanation.Diagnostic)] = [
+      ("rule-applications", .number(Double(names.count)))
+    ]
+    if !names.isEmpty { diagnostics.append(("rule-layers", .texts(names))) }
+    return (diagnostics, warnings)
   }
 }
 

@@ -124,7 +124,7 @@ struct GradCAMTests {
   func defaultLayer() throws {
     let result = try explain(GradCAM(), AnalyticModel.image, .random([2, 2, 5, 4], seed: 4))
     #expect(result.diagnostic("layer") == .texts(["relu"]))
-    #expect(result.diagnostic("layer-axes") == .texts(["batch, channel, height, width"]))
+    #expect(result.diagnostic("layer-layout") == .texts(["channels-first"]))
     let named = try explain(
       GradCAM(layers: ["relu"]), AnalyticModel.image, .random([2, 2, 5, 4], seed: 4))
     #expect(named.attribution.tensor == result.attribution.tensor)
@@ -179,7 +179,7 @@ struct GradCAMTests {
     let x = try Tensor.random([2, 2, 2, 3], seed: 5)
     let atTranspose = try explain(GradCAM(upsample: true), first, x, target: .top)
     #expect(atTranspose.diagnostic("layer") == .texts(["transpose"]))
-    #expect(atTranspose.diagnostic("layer-axes") == .texts(["batch, height, width, channel"]))
+    #expect(atTranspose.diagnostic("layer-layout") == .texts(["channels-last"]))
     let atConvolution = try explain(GradCAM(layers: ["conv"]), first, x, target: .top)
     #expect(atTranspose.attribution.tensor == atConvolution.attribution.tensor)
 
