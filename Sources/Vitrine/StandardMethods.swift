@@ -11,6 +11,7 @@ extension MethodCatalog {
         GradientMagnitude.self,
         InputJacobian.self,
         Activations.self,
+        FilterVisualization.self,
       ])
     } catch {
       preconditionFailure("the methods of Vitrine have unique names: \(error)")
