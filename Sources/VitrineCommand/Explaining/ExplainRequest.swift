@@ -8,8 +8,9 @@ struct ExplainRequest: Sendable {
   let options: [(name: String, value: String)]
   let target: Target
 
+  /// - Parameter hasInputs: Whether there is something to explain; else the method starts from noise.
   /// - Throws: ``CommandError`` or ``CoreError`` for anything the method does not take.
-  init(_ invocation: Invocation, catalog: MethodCatalog) throws {
+  init(_ invocation: Invocation, catalog: MethodCatalog, hasInputs: Bool = true) throws {
     guard let name = invocation.text("method") else {
       throw CommandError.usage(
         "explain needs --method NAME, one of "
@@ -17,7 +18,10 @@ struct ExplainRequest: Sendable {
     }
     let type = try catalog.explainerType(named: name)
     method = type.method
-    let given = try Self.options(invocation, method)
+    var given = try Self.options(invocation, method)
+    if method.canStartFromNoise, !hasInputs, !given.contains(where: { $0.name == "start" }) {
+      given.append(("start", "noise"))
+    }
     let options = try Options(given, for: method)
     explainer = try type.init(options: options)
     self.options = options.texts
@@ -57,7 +61,21 @@ struct ExplainRequest: Sendable {
     switch invocation.text("target") {
     case nil, "top"?: return Target(.top, score: score)
     case let text?:
+      if let terms = weightedTerms(text) { return Target(.weighted(terms), score: score) }
       return Target(Int(text).map { .index($0) } ?? .label(text), score: score)
     }
+  }
+
+  /// Reads several classes with signed weights, such as `3:1,5:-1`; `nil` for any other text.
+  private static func weightedTerms(_ text: String) -> [(index: Int, weight: Double)]? {
+    var terms: [(index: Int, weight: Double)] = []
+    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+      let sides = part.split(separator: ":", omittingEmptySubsequences: false)
+      guard sides.count == 2, let index = Int(sides[0]), let weight = Double(sides[1]),
+        weight.isFinite
+      else { return nil }
+      terms.append((index, weight))
+    }
+    return terms
   }
 }
