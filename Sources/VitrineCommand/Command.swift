@@ -15,7 +15,7 @@ public enum Command {
   /// The version of this package, by semantic versioning.
   public static let version = "0.1.0"
 
-  static let verbs: [Verb] = [.methods, .describe, .inspect, .predict, .explain, .demo]
+  static let verbs: [Verb] = [.methods, .describe, .inspect, .predict, .explain, .demo, .benchmark]
 
   /// Runs one command line.
   ///

@@ -6,7 +6,16 @@
 // Layout "plain": row-major, as in `Tensor`.
 //
 // A pass over a network is a flat list of `vk_op`, run by one call without callbacks. All summation
-// orders are fixed: results do not depend on thread count, batch size, or tile shape.
+// orders are fixed: results do not depend on thread count, batch size, or tile shape. Instruction sets with
+// fused multiply-add (all but `portable`) give the same sums bit for bit.
+//
+// Memory: nothing outside the named elements is read or written; halos are written by VK_FILL alone.
+// Buffers, offsets in multiples of 16 floats, and weights aligned to 64 bytes are fastest; 4 bytes suffice.
+// An output may be the input, `second` or `residual` of the same operation where each element is read only
+// for itself (elementwise operations; a residual anywhere). Nothing else may overlap.
+// Padding lanes stay zero through every operation that maps zeros to zero. VK_SIGMOID, VK_SOFTPLUS,
+// VK_HARD_SIGMOID, a bias, shift or VK_CLIP bound that is not zero there, fill them; that is harmless to
+// convolutions, whose weights for these lanes are zero, and to VK_UNPACK, which reads real channels only.
 
 #ifndef VITRINE_KERNELS_H
 #define VITRINE_KERNELS_H
@@ -21,7 +30,7 @@
 typedef enum { VK_PORTABLE = 0, VK_NEON = 1, VK_AVX2 = 2, VK_AVX512 = 3 } vk_isa;
 
 // The widest instruction set of this machine that was compiled in. `VITRINE_ISA`
-// (portable|neon|avx2|avx512) in the environment lowers it; read once.
+// (portable|neon|avx2|avx512) in the environment lowers it; read once; ignored if not available.
 vk_isa vk_detected_isa(void);
 // Whether kernels for `isa` were compiled in and this machine can run them.
 int vk_isa_available(vk_isa isa);
@@ -69,7 +78,9 @@ typedef enum {
   VK_BACKWARD_DECONVNET,     // g > 0 ? g : 0
 } vk_backward_rule;
 
-// What is done to a result before it is stored, in this order.
+// What is done to a result before it is stored, in this order. Absent: buffer -1; also a residual whose
+// `pixel_stride` is 0 and a mask whose `images` is 0, so that an epilogue of zeros does nothing.
+// NaN passes through functions; it counts as not greater than 0 in masks and rules.
 typedef struct {
   const float *bias;    // 16 floats per output block, or NULL
   vk_map residual;      // added, pixel for pixel (buffer -1: none); may be the output itself
@@ -84,7 +95,8 @@ typedef struct {
 
 // A group of one or two consecutive output blocks with its own list of taps.
 //   out[p][o] = sum over taps t, lanes i < tap_lanes of in[taps[t] + p + i*lane_stride] * weights[(t*tap_lanes + i)*width + o]
-// with width = 16*blocks. Summed in tap order, each lane in order.
+// with width = 16*blocks. Summed in tap order, each lane in order, as one chain of multiply-adds that
+// starts from 0. `lane_stride` is 1.
 typedef struct {
   const int32_t *taps;   // offsets in floats from the input pixel; taps may name any block
   const float *weights;  // 64-byte aligned
@@ -104,7 +116,7 @@ typedef struct {
   int32_t group_count;
   int32_t tap_lanes;
   int32_t images, height, width;  // of the output (or of one phase of it)
-  int32_t flush;                  // 0: one chain of sums; else a second-level sum every `flush` taps
+  int32_t flush;                  // 0: one chain of sums; else a second-level sum every `flush` taps (not lanes)
   vk_epilogue epilogue;
 } vk_convolution;
 
@@ -118,7 +130,10 @@ typedef struct {
   vk_epilogue epilogue;
 } vk_depthwise;
 
-// Pooling windows: kernel, stride, dilation, and top/left padding, for outputs height x width.
+// Pooling windows: kernel, stride, dilation, and top/left padding, for outputs height x width. Windows are
+// clipped to the input's planes, so halos are not read; a window that is empty then gives 0 and index 0xffff.
+// A NaN is the maximum only if it comes first. At most 65535 taps where indices are kept. No epilogue.
+// Backward passes write every pixel of the planes, each as one sum over its windows in row-major order.
 typedef struct {
   vk_map input, output;
   int32_t images, blocks;
@@ -133,7 +148,10 @@ typedef struct {
   int64_t index_offset;
 } vk_pool_window;
 
-// Elementwise over a map, planes of height x width.
+// Elementwise over a map, planes of height x width. All kinds end with the epilogue. A `second` with pixel
+// and row strides 0 is one pixel spread over the plane. For VK_GLOBAL_AVERAGE and its backward pass too,
+// height x width are the planes'; the row and pixel strides of their 1x1 side are not used.
+// Functions err by at most 4 ulp; results below 2^-126 may become 0. Derivatives at a kink take the flat side.
 typedef struct {
   vk_map input, second, output;  // second: other operand, or the forward *input* x for a backward; buffer -1: none
   int32_t images, blocks, height, width;
@@ -162,7 +180,8 @@ typedef struct {
 } vk_fill;
 
 // C[m][n] = sum_k A[m][k] B[k][n] (+ bias[n]) (+ C), plain row-major, leading dimensions in floats; B packed
-// by vk_pack_matrix: panels of 32 columns, `[ceil(n/32)][k][32]`. Summed in order of k for every m.
+// by vk_pack_matrix: panels of 32 columns, `[ceil(n/32)][k][32]`. Summed in order of k for every m, as one chain
+// that starts from 0, or from C if `accumulate`; then bias; then function. C may overlap neither A nor B.
 typedef struct {
   int32_t a_buffer, c_buffer;
   int64_t a_offset, c_offset;
@@ -187,11 +206,11 @@ typedef enum {
   VK_ADD,                 // input + second, epilogue
   VK_MULTIPLY,            // input * second, epilogue
   VK_AFFINE,              // input * scale + shift per channel, epilogue
-  VK_UNARY,               // function(input)
+  VK_UNARY,               // function(input), epilogue
   VK_UNARY_BACKWARD,      // input (cotangent) * function'(second (the forward input)), epilogue
   VK_COPY,                // input, epilogue
-  VK_GLOBAL_AVERAGE,      // planes height x width -> 1x1 pixel of output
-  VK_GLOBAL_AVERAGE_BACKWARD, // input 1x1 -> planes, divided by height*width
+  VK_GLOBAL_AVERAGE,      // planes height x width -> 1x1 pixel of output, epilogue (`elementwise`)
+  VK_GLOBAL_AVERAGE_BACKWARD, // input 1x1 -> planes, divided by height*width, epilogue (`elementwise`)
   VK_PACK,                // plain -> map
   VK_UNPACK,              // map -> plain
   VK_FILL,
@@ -213,10 +232,10 @@ typedef struct {
 
 // Runs `ops` in order on up to `threads` threads (the caller is one of them; workers spin, then park).
 // `buffers[i]` are 64-byte aligned. Concurrent callers are safe: whoever does not get the pool runs alone.
-// `isa` -1 uses vk_detected_isa().
+// `isa` -1, or one that is not available, uses vk_detected_isa(). `threads` < 2 never touches the pool.
 void vk_run(const vk_op *ops, size_t count, void *const *buffers, int threads, int isa);
 
-// MARK: Packing of constants (once per network; vectorised, on up to `threads` threads)
+// MARK: Packing of constants (once per network; callers may pack different groups at the same time)
 
 // Weights of one vk_group: for each tap t (tap_source[t] = offset in floats of that tap's (input lane 0, output 0)
 // element in `source`, tap_inputs[t] = how many of its lanes exist), lane i, output lane o < outputs:

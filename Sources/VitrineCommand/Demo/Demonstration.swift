@@ -82,7 +82,14 @@ struct Demonstration: Sendable {
     if !method.usesTarget, names.contains("layers") { options["layers"] = "edges.relu,parts.relu" }
     // Times differ from run to run, and the demonstration's files must not.
     if names.contains("timing") { options["timing"] = "false" }
-    let scenes = method.usesTarget ? scenes : Array(scenes.prefix(1))
+    if method.canStartFromNoise {
+      options["start"] = "noise"
+      if names.contains("layer"), names.contains("channels") {
+        (options["layer"], options["channels"]) = ("parts.relu", "0,1,2,3,4,5,6,7")
+      }
+    }
+    let isAboutPictures = method.usesTarget && !method.canStartFromNoise
+    let scenes = isAboutPictures ? scenes : Array(scenes.prefix(1))
     let explanation = try type.init(options).explain(
       network, at: Inputs(ShapeScene.tensor(of: scenes), for: network), target: .top,
       context: context)
@@ -108,7 +115,9 @@ struct Demonstration: Sendable {
   private static func shareOnShape(
     of explanation: Explanation, _ method: Method, _ scenes: [ShapeScene]
   ) throws -> Double? {
-    guard method.usesTarget, !explanation.attribution.axes.contains(.output) else { return nil }
+    guard method.usesTarget, explanation.attribution.range.isEvidence,
+      !explanation.attribution.axes.contains(.output)
+    else { return nil }
     var shares: [Double] = []
     for (index, scene) in scenes.enumerated() {
       guard let maps = try FeatureMaps(explanation.attribution, sample: index) else { return nil }
@@ -197,7 +206,8 @@ struct Demonstration: Sendable {
         title: scene.shape.name, picture: try PNG.encode(image), width: image.width,
         height: image.height, description: "A generated picture of a \(scene.shape.name).",
         caption: "The network says \(Self.labels.names[answer]), "
-          + "\(Number.fixed(prediction.values[answer] * 100, 1))%.")
+          + "\(Number.fixed(prediction.values[answer] * 100, 1))%"
+          + (answer == scene.shape.rawValue ? "." : ", which is wrong."))
     }
     let rows = answers.compactMap { answer in
       answer.shareOnShape.map { share in
@@ -213,13 +223,18 @@ struct Demonstration: Sendable {
         + "\(judged.count) pictures. Shape and rim cover \(Number.fixed(chance * 100, 1))% of the "
         + "picture: that is chance.",
       header: ["method", "on the shape", "against chance"], rows: rows)
+    let mistakes = shown.count { $0.scene.shape.rawValue != $0.prediction.ranking.first }
+    let remark =
+      "The pictures are the first of each class that it has never seen, not chosen."
+      + (mistakes > 0 ? " Where it is wrong, the maps below show what misled it." : "")
     return Report.Section(
-      title: "What the network sees", cards: cards, tables: rows.isEmpty ? [] : [table])
+      title: "What the network sees", paragraphs: [remark], cards: cards,
+      tables: rows.isEmpty ? [] : [table])
   }
 
   private var headline: String {
     "It has \(Number.grouped(model.network.parameterCount)) parameters, learned from "
-      + "\(Self.trainingCount) pictures of \(Self.labels.names.count) shapes, and names "
+      + "\(Number.grouped(Self.trainingCount)) pictures of \(Self.labels.names.count) shapes, and names "
       + "\(Number.fixed(Double(correct) / Double(Self.testCount) * 100, 1))% of "
       + "\(Self.testCount) pictures it has never seen correctly "
       + "(guessing: \(100 / Self.labels.names.count)%)."

@@ -16,16 +16,30 @@ struct ExplainRequest: Sendable {
         "explain needs --method NAME, one of "
           + catalog.methods.map(\.identifier).joined(separator: ", "))
     }
+    try self.init(method: name, invocation, catalog: catalog)
+  }
+
+  /// - Parameters:
+  ///   - defaults: Options to set where the method has them and the flags do not set them.
+  ///   - target: The target's text if the flags do not give one.
+  /// - Throws: As ``init(_:catalog:)``.
+  init(
+    method name: String, _ invocation: Invocation, catalog: MethodCatalog,
+    defaults: [(name: String, value: String)] = [], target defaultTarget: String = "top"
+  ) throws {
     let type = try catalog.explainerType(named: name)
     method = type.method
     var given = try Self.options(invocation, method)
-    if method.canStartFromNoise, !hasInputs, !given.contains(where: { $0.name == "start" }) {
-      given.append(("start", "noise"))
+    for option in defaults
+    where method.options.contains(where: { $0.name == option.name })
+      && !given.contains(where: { $0.name == option.name })
+    {
+      given.append(option)
     }
     let options = try Options(given, for: method)
     explainer = try type.init(options: options)
     self.options = options.texts
-    target = try Self.target(invocation, method)
+    target = try Self.target(invocation, method, default: defaultTarget)
   }
 
   private static func options(
@@ -52,15 +66,15 @@ struct ExplainRequest: Sendable {
   }
 
   private static func target(
-    _ invocation: Invocation, _ method: Method
+    _ invocation: Invocation, _ method: Method, default defaultTarget: String
   ) throws(CommandError) -> Target {
     for flag in ["target", "score"] where invocation.has(flag) && !method.usesTarget {
       throw .usage("--\(flag): \(method.identifier) explains no score; leave the flag out")
     }
     let score = invocation.text("score").flatMap { Score(rawValue: $0) } ?? .logit
-    switch invocation.text("target") {
-    case nil, "top"?: return Target(.top, score: score)
-    case let text?:
+    switch invocation.text("target") ?? defaultTarget {
+    case "top": return Target(.top, score: score)
+    case let text:
       if let terms = weightedTerms(text) { return Target(.weighted(terms), score: score) }
       return Target(Int(text).map { .index($0) } ?? .label(text), score: score)
     }

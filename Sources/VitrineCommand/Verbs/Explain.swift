@@ -59,7 +59,8 @@ extension Verb {
     ]
   ) { invocation, session in
     let request = try ExplainRequest(
-      invocation, catalog: session.catalog, hasInputs: invocation.operands.count > 1)
+      invocation, catalog: session.catalog,
+      defaults: invocation.operands.count > 1 ? [] : [("start", "noise")])
     let settings = try RunSettings(invocation)
     let preparation = try PicturePreparation(invocation)
     let labels = try ClassLabels.given(invocation)
