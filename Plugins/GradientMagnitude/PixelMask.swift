@@ -33,7 +33,8 @@ struct PixelMask {
     let pixels = samples * extent > 0 ? values.count / (samples * extent) : 0
     guard count <= pixels else {
       throw CoreError.notApplicable(
-        "option 'top': expected at most the \(pixels) pixels of '\(attribution.name)', found \(count)")
+        "option 'top': expected at most the \(pixels) pixels of '\(attribution.name)', found \(count)"
+      )
     }
     if let channel { dimensions[channel] = 1 }
 

@@ -106,9 +106,9 @@ struct FilterVisualizationTests {
 
     func roughness(_ tensor: Tensor) throws -> Double {
       let values = try tensor.elements(of: Double.self)
-      return (0..<values.count - 1).reduce(0) {
-        $0 + ($1 % 4 == 3 ? 0 : abs(values[$1 + 1] - values[$1]))
-      }
+      var sum = 0.0
+      for i in 0..<values.count - 1 where i % 4 != 3 { sum += abs(values[i + 1] - values[i]) }
+      return sum
     }
     let plain = base.merging(["learning-rate": "0.02", "steps": "20"]) { $1 }
     let rough = try roughness(explain(model, x, plain).attribution.tensor)

@@ -53,7 +53,8 @@ struct DefaultJacobianTests {
   @Test("progress counts rows, and a cancelled run stops")
   func progressAndCancellation() throws {
     let done = Mutex<[Progress]>([])
-    _ = try jacobian(context: Context(onProgress: { progress in done.withLock { $0.append(progress) } }))
+    _ = try jacobian(
+      context: Context(onProgress: { progress in done.withLock { $0.append(progress) } }))
     #expect(
       done.withLock { $0 } == (1...3).map { Progress(done: $0, total: 3, unit: "outputs") })
 

@@ -59,7 +59,9 @@ struct ExplanationReport: Sendable {
   private func lines(for attribution: Attribution) throws -> String {
     var text = "  \(attribution.name.visible) \(attribution.tensor.shape)"
     if let maps = try FeatureMaps(attribution, sample: sample), maps.height * maps.width > 1 {
-      guard method.usesTarget, attribution.range.isEvidence else { return text + bounds(maps.values) + "\n" }
+      guard method.usesTarget, attribution.range.isEvidence else {
+        return text + bounds(maps.values) + "\n"
+      }
       text += maps.reduction.isEmpty ? "\n" : ", \(maps.reduction)\n"
       return text + (try mapTable(maps, isJacobian: attribution.axes.contains(.output)))
     }
@@ -186,9 +188,10 @@ struct ExplanationReport: Sendable {
   private func json(_ attribution: Attribution) throws -> JSON {
     let numbers = try attribution.sampleValues(sample)
     let maps = try FeatureMaps(attribution, sample: sample)
-    let isMap = maps.map {
-      $0.height * $0.width > 1 && method.usesTarget && attribution.range.isEvidence
-    } ?? false
+    let isMap =
+      maps.map {
+        $0.height * $0.width > 1 && method.usesTarget && attribution.range.isEvidence
+      } ?? false
     return .object([
       "name": .string(attribution.name),
       "shape": .integers(attribution.tensor.shape.dimensions),

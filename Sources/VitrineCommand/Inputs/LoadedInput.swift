@@ -62,7 +62,7 @@ struct LoadedInput: Sendable {
     path = "noise"
     tensor = Tensor(zeros: try Shape(known), port.dataType)
     picture = nil
-    digest = SHA256.hexadecimalDigest(of: try tensor.npyBytes())
+    digest = SHA256.hexadecimalDigest(of: tensor.npyBytes())
   }
 
   /// Returns an array with the batch axis it may lack, and integers as the real numbers they are.

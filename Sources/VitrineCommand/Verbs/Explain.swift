@@ -55,7 +55,7 @@ extension Verb {
     ],
     notes: [
       "A method that starts from noise, such as filter-visualization, needs no INPUT.",
-      "With one input the JSON object holds its answer; with several, `results` lists one for each."
+      "With one input the JSON object holds its answer; with several, `results` lists one for each.",
     ]
   ) { invocation, session in
     let request = try ExplainRequest(
@@ -77,7 +77,8 @@ extension Verb {
       throw CommandError.usage("--raw and --output: expected two files, found \(raw) twice")
     }
     var places = try FigurePlaces(
-      output: invocation.text("output"), method: request.method.identifier, inputs: max(paths.count, 1))
+      output: invocation.text("output"), method: request.method.identifier,
+      inputs: max(paths.count, 1))
     let model = try LoadedModel(
       contentsOf: invocation.operands[0], configuration: settings.configuration)
     let port = try model.onlyInput()
