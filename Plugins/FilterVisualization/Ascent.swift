@@ -103,8 +103,11 @@ struct Ascent {
     for i in planes.indices {
       let count = planes[i].sampleCount
       var direction = warps[i].pullBack(gradients[i], to: planes[i])
-      if settings.totalVariation > 0 {
+      // A small gradient is not lost against the 1e-8 when weighed or preconditioned.
+      if settings.totalVariation > 0 || preconditioners[i] != nil {
         normalize(&direction, count: count)
+      }
+      if settings.totalVariation > 0 {
         let variation = planes[i].totalVariationGradient()
         for j in direction.indices { direction[j] -= settings.totalVariation * variation[j] }
       }

@@ -36,13 +36,12 @@ extension Verb {
     ] + CommonFlags.picture + CommonFlags.running,
     examples: [
       Example(
-        command: "vitrine compare model.onnx cat.png --methods gradient-magnitude,jacobian "
-          + "--preprocess imagenet --output strip.png",
+        command: "vitrine compare model.onnx cat.png -m saliency,jacobian --output strip.png",
         purpose: "two methods on one photo, in one picture"),
       Example(
-        command: "vitrine compare model.onnx cat.png dog.png -m saliency,activations "
-          + "--set activations.layers=conv1 --report compare.html",
-        purpose: "with the settings of one method, as a page"),
+        command: "vitrine compare model.onnx cat.png -m saliency,activations "
+          + "--set activations.layers=conv1",
+        purpose: "with a setting of one method; --report compare.html writes a page"),
     ],
     notes: ["Without --output and --report the picture goes to compare.png here."]
   ) { invocation, session in

@@ -46,9 +46,9 @@ extension Verb {
         command: "vitrine explain model.onnx photo.png --method jacobian --output derivatives/",
         purpose: "one picture for each output: d prediction[c] / d input"),
       Example(
-        command: "vitrine explain model.onnx -m filter-visualization -l conv4 --set channel=7 "
-          + "--set snapshots=30 -o filter.png",
-        purpose: "what a channel looks for, from noise; the way there as filter-animation.png"),
+        command:
+          "vitrine explain model.onnx -m filter-visualization -l conv4 --set channel=7 -o f.png",
+        purpose: "what a channel looks for, from noise; --set snapshots=30 adds f-animation.png"),
       Example(
         command: "vitrine explain model.onnx rows.npy --method gradient-magnitude --json",
         purpose: "an array as it is, the answer for scripts"),
