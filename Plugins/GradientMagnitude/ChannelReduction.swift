@@ -9,7 +9,7 @@ extension GradientMagnitude {
   /// - Parameter channelAxis: `nil` if there is none: every element is a channel of its own.
   /// - Returns: The gradient's shape, with extent 1 along the channel axis if channels are combined.
   func magnitude(of gradient: Tensor, channelAxis: Int?) throws -> Tensor {
-    if signed && channels == .none { return gradient }
+    if signed && channels == .none && sign == .all { return gradient }
     var dimensions = gradient.shape.dimensions
     var extent = 1
     var inner = 1
@@ -35,11 +35,22 @@ extension GradientMagnitude {
 
   private func combine(_ values: some Sequence<Double>) -> Double {
     switch channels {
-    case .max, .none: values.reduce(0) { Swift.max($0, $1.magnitude) }
+    case .none: values.reduce(0) { signed ? $0 + kept($1) : $0 + kept($1).magnitude }
+    case .max: values.reduce(0) { Swift.max($0, kept($1).magnitude) }
     case .sum:
-      signed ? values.reduce(0, +) : values.reduce(0) { $0 + $1.magnitude }
-    case .l2: values.reduce(0) { $0 + $1 * $1 }.squareRoot()
-    case .sumThenAbs: values.reduce(0, +).magnitude
+      signed ? kept(values.reduce(0, +)) : values.reduce(0) { $0 + kept($1).magnitude }
+    case .l2: values.reduce(0) { $0 + kept($1) * kept($1) }.squareRoot()
+    case .sumThenAbs: kept(values.reduce(0, +)).magnitude
+    }
+  }
+
+  /// Returns the derivative, or zero if its sign does not count: of a sum over channels where the sum
+  /// has the sign, else of each channel.
+  private func kept(_ derivative: Double) -> Double {
+    switch sign {
+    case .all: derivative
+    case .positive: Swift.max(derivative, 0)
+    case .negative: Swift.min(derivative, 0)
     }
   }
 }

@@ -24,6 +24,24 @@ public struct GradientMagnitude: Explainer {
     case sumThenAbs = "sum-then-abs"
   }
 
+  /// Which derivatives count.
+  public enum Sign: String, Sendable, Hashable, CaseIterable {
+    /// Every one.
+    case all
+    /// Those of elements whose growth raises the score; the others become zero.
+    case positive
+    /// Those of elements whose growth lowers the score; the others become zero.
+    case negative
+  }
+
+  /// What of a layer is explained.
+  public enum Reduction: String, Sendable, Hashable, CaseIterable {
+    /// The sum of all its values.
+    case sum
+    /// Their mean.
+    case mean
+  }
+
   public static let method = Method(
     identifier: "gradient-magnitude",
     aliases: ["saliency"],
@@ -38,19 +56,47 @@ public struct GradientMagnitude: Explainer {
       Option(
         "signed", .flag, default: "false",
         help: "Keep the gradient's sign instead of its magnitude; with channels none or sum."),
+      Option(
+        "sign", .choice(Sign.allCases.map(\.rawValue)), default: Sign.all.rawValue,
+        help: "Keep only derivatives that are positive, or only those that are negative."),
+      Option(
+        "layer", .layer, default: nil,
+        help: "Explain this layer instead of the target's score."),
+      Option(
+        "reduce", .choice(Reduction.allCases.map(\.rawValue)), default: Reduction.sum.rawValue,
+        help: "With layer: explain the sum or the mean of its values."),
+      Option(
+        "top", .integer(1...Int.max), default: nil,
+        help: "Also select exactly this many pixels, the strongest; the lowest index on ties."),
+      Option(
+        "layer-norms", .flag, default: "false",
+        help: "Report the length of the score's gradient at every layer."),
     ])
 
   /// How the channels become one.
   public let channels: Channels
   /// Whether the sign is kept.
   public let signed: Bool
+  /// Which derivatives count.
+  public let sign: Sign
+  /// The layer to explain; `nil` for the target's score.
+  public let layer: String?
+  /// What of the layer is explained.
+  public let reduction: Reduction
+  /// How many pixels are selected; `nil` for no selection.
+  public let top: Int?
+  /// Whether the gradient's length at every layer is reported.
+  public let layerNorms: Bool
 
   /// Creates the method.
   ///
   /// - Throws: `CoreError.invalidOption(method:option:value:expected:)` if a sign is asked of
   ///   channels combined by ``Channels/max``, ``Channels/l2`` or ``Channels/sumThenAbs``, which have
   ///   none.
-  public init(channels: Channels = .none, signed: Bool = false) throws(CoreError) {
+  public init(
+    channels: Channels = .none, signed: Bool = false, sign: Sign = .all, layer: String? = nil,
+    reduction: Reduction = .sum, top: Int? = nil, layerNorms: Bool = false
+  ) throws(CoreError) {
     guard !signed || channels == .none || channels == .sum else {
       throw .invalidOption(
         method: Self.method.identifier, option: "signed", value: "true",
@@ -59,44 +105,94 @@ public struct GradientMagnitude: Explainer {
     }
     self.channels = channels
     self.signed = signed
+    self.sign = sign
+    self.layer = layer
+    self.reduction = reduction
+    self.top = top
+    self.layerNorms = layerNorms
   }
 
   public init(options: Options) throws {
     try self.init(
       channels: Channels(rawValue: options.choice("channels")) ?? .none,
-      signed: options.flag("signed"))
+      signed: options.flag("signed"), sign: Sign(rawValue: options.choice("sign")) ?? .all,
+      layer: options.layer("layer"),
+      reduction: Reduction(rawValue: options.choice("reduce")) ?? .sum,
+      top: options.optionalInteger("top"), layerNorms: options.flag("layer-norms"))
   }
 
-  /// Returns the gradient of the target's score with respect to the inputs.
+  /// Returns the gradient of the target's score, or of a ``layer``, with respect to the inputs.
   ///
   /// - Returns: For each real input one attribution in units of the score per unit of the input, with
   ///   the input's shape; unless ``channels`` is `none`, with an extent of 1 along its channel axis.
+  ///   Then, with ``top``, for each of them one of range `mask` that selects pixels, and the diagnostic
+  ///   `mask-box`: first row, first column, last row, last column of the selection, for each sample.
+  ///   With ``layerNorms`` the diagnostics `layers` and `layer-gradient-norms`, the root of the sum of
+  ///   squares over all samples.
   /// - Throws: `CoreError.missingCapability(method:needs:)` for a model without gradients,
-  ///   `CoreError.notFinite(_:)` for a score or gradient that overflows; what the model throws.
+  ///   `CoreError.notFinite(_:)` for a score or gradient that overflows,
+  ///   `CoreError.notApplicable(_:)` for a target beside a layer or more pixels than there are; what
+  ///   the model throws.
   /// - Complexity: One forward and one backward pass; one more forward pass if the top class is to be
-  ///   found first.
+  ///   found first; with ``layerNorms`` one more of both for each few layers.
   public func explain(
     _ model: any Model, at inputs: Inputs, target: Target, context: Context
   ) throws -> Explanation {
     let model = try differentiable(model)
     try context.checkCancellation()
     let realInputs = try model.realInputs()
-    let target = try model.resolve(target, at: inputs, context: context)
+    let (objective, resolved) = try objective(of: target, model, at: inputs, context)
     try context.checkCancellation()
     let gradients = try model.gradients(
-      of: target.objective, withRespectTo: realInputs.sites, at: inputs, rules: .gradient)
+      of: objective, withRespectTo: realInputs.sites, at: inputs, rules: .gradient)
     guard gradients.values.allSatisfy(\.isFinite) else {
       throw CoreError.notFinite("the explained score")
     }
-    let attributions = try realInputs.attributions(of: gradients.tensors, range: .signed).map {
+    let plain = try realInputs.attributions(of: gradients.tensors, range: .signed)
+    var attributions = try plain.map {
       Attribution(
         name: $0.name,
         tensor: try magnitude(of: $0.tensor, channelAxis: $0.axes.firstIndex(of: .channel)),
         axes: $0.axes, range: signed ? .signed : .nonnegative)
     }
+    var diagnostics: [(name: String, value: Explanation.Diagnostic)] = []
+    var warnings = realInputs.warnings
+    if let top {
+      for attribution in attributions {
+        let mask = try PixelMask(of: attribution, keeping: top)
+        let prefix = attributions.count > 1 ? attribution.name + " " : ""
+        attributions.append(mask.attribution(named: prefix + "mask"))
+        if let boxes = mask.boxes {
+          diagnostics.append((prefix + "mask-box", .numbers(boxes.map(Double.init))))
+        }
+        warnings += mask.warnings
+      }
+    }
+    if layerNorms {
+      let norms = try GradientNorms(of: objective, model, at: inputs, context)
+      diagnostics.append(("layers", .texts(norms.list.map(\.layer))))
+      diagnostics.append(("layer-gradient-norms", .numbers(norms.list.map(\.norm))))
+    }
     return Explanation(
       method: Self.method.identifier, attributions: attributions,
-      explained: Explained(target, values: gradients.values),
-      warnings: realInputs.warnings)
+      explained: resolved.map { Explained($0, values: gradients.values) }
+        ?? Explained(
+          site: objective.site, score: nil, skippedSoftmax: false, elements: [],
+          values: gradients.values),
+      diagnostics: diagnostics, warnings: warnings)
+  }
+
+  private func objective(
+    of target: Target, _ model: any Differentiable, at inputs: Inputs, _ context: Context
+  ) throws -> (Objective, ResolvedTarget?) {
+    guard let layer else {
+      let resolved = try model.resolve(target, at: inputs, context: context)
+      return (resolved.objective, resolved)
+    }
+    guard case .top = target.choice, target.output == nil else {
+      throw CoreError.notApplicable(
+        "a target and the option 'layer' both choose what is explained; give only one")
+    }
+    return (Objective(model.site(named: layer), reduction == .sum ? .sum : .mean), nil)
   }
 }

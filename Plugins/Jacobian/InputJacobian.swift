@@ -11,7 +11,20 @@ import VitrineTensor
 /// The target's output and score say what is differentiated. A target that chooses one element, by
 /// index, label or coordinates, asks for that row alone; without a choice (`Target.Choice.top`) all
 /// rows are computed, or those in ``outputs``.
+///
+/// ``Mode/finiteDifference`` is independent of any differentiation, also for models that have none, and
+/// ``compare`` checks the one against the other.
 public struct InputJacobian: Explainer {
+  /// How derivatives are found.
+  public enum Mode: String, Sendable, Hashable, CaseIterable {
+    /// The fastest a model offers; today always ``reverse``, since ``Differentiable`` has no forward mode.
+    case auto
+    /// One backward pass for each output, from one forward pass where the model can share it.
+    case reverse
+    /// Central differences (F(x + ε) − F(x − ε)) / 2ε: two forward passes for each input element.
+    case finiteDifference = "finite-difference"
+  }
+
   public static let method = Method(
     identifier: "jacobian",
     summary: "How each output reacts to a small change of each input element.",
@@ -24,21 +37,57 @@ public struct InputJacobian: Explainer {
       Option(
         "timing", .flag, default: "true",
         help: "Time three forward passes to compare the Jacobian with."),
+      Option(
+        "mode", .choice(Mode.allCases.map(\.rawValue)), default: Mode.auto.rawValue,
+        help: "How derivatives are found: backwards through the model, or by central differences."),
+      Option(
+        "epsilon", .number(1e-12...1e6), default: nil, unit: "units of the input",
+        help: "Step of central differences; if not given 1e-5 for models that compute in double "
+          + "precision, else 4e-3."),
+      Option(
+        "compare", .integer(0...Int.max), default: "0",
+        help:
+          "Check so many random elements of the input against central differences; all if there "
+          + "are no more."),
+      Option(
+        "ranking", .integer(0...100), default: "3",
+        help:
+          "List so many of the most and of the least influential input elements for each output."
+      ),
     ])
 
   /// Flat indices of the outputs to differentiate; `nil` for all.
   public let outputs: [Int]?
   /// Whether forward passes are timed.
   public let timing: Bool
+  /// How derivatives are found.
+  public let mode: Mode
+  /// Step of central differences, in units of the input; `nil` for one that suits the precision.
+  public let epsilon: Double?
+  /// How many elements of the input are compared with central differences.
+  public let compare: Int
+  /// How many of the most and of the least influential elements are listed.
+  public let ranking: Int
 
   /// Creates the method.
-  public init(outputs: [Int]? = nil, timing: Bool = true) {
+  public init(
+    outputs: [Int]? = nil, timing: Bool = true, mode: Mode = .auto, epsilon: Double? = nil,
+    compare: Int = 0, ranking: Int = 3
+  ) {
     self.outputs = outputs
     self.timing = timing
+    self.mode = mode
+    self.epsilon = epsilon
+    self.compare = compare
+    self.ranking = ranking
   }
 
   public init(options: Options) throws {
-    self.init(outputs: options.integers("outputs"), timing: options.flag("timing"))
+    self.init(
+      outputs: options.integers("outputs"), timing: options.flag("timing"),
+      mode: Mode(rawValue: options.choice("mode")) ?? .auto,
+      epsilon: options.optionalNumber("epsilon"), compare: options.integer("compare"),
+      ranking: options.integer("ranking"))
   }
 
   /// Returns the derivatives of the outputs with respect to the inputs.
@@ -48,15 +97,20 @@ public struct InputJacobian: Explainer {
   ///   diagnostics `forward-seconds` (median of three passes after a warm-up), `jacobian-seconds`,
   ///   `jacobian-to-forward-ratio` and `finite-difference-seconds` (forward time × elements of one
   ///   sample) differ from run to run.
-  /// - Throws: `CoreError.missingCapability(method:needs:)` for a model without gradients,
-  ///   `CoreError.notApplicable(_:)` if the result would exceed `Context.memoryLimit` or the target
+  ///   With ``compare``, `largest-difference` is the largest |autodiff − difference| over the compared
+  ///   elements, all outputs and samples, `largest-relative-difference` the same divided by the largest
+  ///   compared |derivative|, and `comparison` lists both numbers for the first sample. With
+  ///   ``ranking``, `most-influential` and `least-influential` list elements for each output of the
+  ///   first sample.
+  /// - Throws: `CoreError.missingCapability(method:needs:)` for a model without gradients unless ``mode``
+  ///   is ``Mode/finiteDifference``, `CoreError.notApplicable(_:)` if the result would exceed `Context.memoryLimit` or the target
   ///   is a weighted sum or differs between samples, `CoreError.notFinite(_:)`; what the model throws.
   /// - Complexity: The model's Jacobian and one forward pass, four with ``timing``; memory of
   ///   outputs × input elements for each sample.
   public func explain(
     _ model: any Model, at inputs: Inputs, target: Target, context: Context
   ) throws -> Explanation {
-    let model = try differentiable(model)
+    if mode != .finiteDifference { _ = try differentiable(model) }
     try context.checkCancellation()
     let realInputs = try model.realInputs()
     let (site, skippedSoftmax) = try model.explainedSite(of: target)
@@ -82,9 +136,14 @@ public struct InputJacobian: Explainer {
       } : nil
     var result: Jacobian?
     let jacobianSeconds = try seconds {
-      result = try model.jacobian(
-        of: site, elements: elements, withRespectTo: realInputs.sites, at: inputs,
-        rules: .gradient, context: context)
+      if mode == .finiteDifference {
+        result = try centralDifferences(
+          of: site, elements, model, realInputs.ports, at: inputs, context)
+      } else {
+        result = try differentiable(model).jacobian(
+          of: site, elements: elements, withRespectTo: realInputs.sites, at: inputs,
+          rules: .gradient, context: context)
+      }
     }
     guard let result else { preconditionFailure("the clock's body ran") }
     try result.values.requireFinite("\(site)")
@@ -104,6 +163,11 @@ public struct InputJacobian: Explainer {
     if elements.count < outputCount {
       diagnostics.append(("outputs", .numbers(elements.map(Double.init))))
     }
+    if compare > 0 {
+      diagnostics += try comparison(
+        of: result, at: site, elements, model, realInputs.ports, inputs, context)
+    }
+    if ranking > 0 { diagnostics += try rankings(of: result, elements, realInputs.ports) }
     return Explanation(
       method: Self.method.identifier,
       attributions: try realInputs.attributions(
@@ -122,7 +186,7 @@ public struct InputJacobian: Explainer {
 extension InputJacobian {
   /// Returns the one row a target asks for, or `nil` if it asks for none in particular.
   private func chosenRow(
-    of target: Target, _ model: any Differentiable, at inputs: Inputs, _ context: Context
+    of target: Target, _ model: any Model, at inputs: Inputs, _ context: Context
   ) throws -> Int? {
     switch target.choice {
     case .top: return nil
@@ -158,7 +222,7 @@ extension InputJacobian {
     }
   }
 
-  private func elementsPerSample(of tensor: Tensor?, _ port: Port) -> Int {
+  func elementsPerSample(of tensor: Tensor?, _ port: Port) -> Int {
     guard let tensor else { return 0 }
     guard let axis = port.batchAxis, axis < tensor.rank else { return tensor.count }
     return tensor.count / max(tensor.shape[axis], 1)

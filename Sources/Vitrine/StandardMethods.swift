@@ -15,6 +15,7 @@ extension MethodCatalog {
         GuidedBackpropagation.self,
         Deconvnet.self,
         Activations.self,
+        FilterVisualization.self,
       ])
     } catch {
       preconditionFailure("the methods of Vitrine have unique names: \(error)")

@@ -15,7 +15,9 @@ public enum Command {
   /// The version of this package, by semantic versioning.
   public static let version = "0.1.0"
 
-  static let verbs: [Verb] = [.methods, .describe, .inspect, .predict, .explain, .demo, .benchmark]
+  static let verbs: [Verb] = [
+    .methods, .describe, .inspect, .predict, .explain, .compare, .demo, .benchmark,
+  ]
 
   /// Runs one command line.
   ///

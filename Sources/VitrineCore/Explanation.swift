@@ -8,6 +8,10 @@ public struct Attribution: Sendable {
     case signed
     /// Magnitudes: zero is nothing.
     case nonnegative
+    /// Values of an input, in its own units: for an image model a picture, not evidence in one.
+    case input
+    /// 1 for what was selected, 0 for the rest.
+    case mask
   }
 
   /// What the array is, such as `attribution` or the name of a layer.

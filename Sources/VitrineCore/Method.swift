@@ -22,10 +22,14 @@ public struct Method: Sendable, Hashable {
   public let options: [Option]
   /// Whether it explains a target; methods that look at layers do not.
   public let usesTarget: Bool
+  /// Whether it can make its own input: then `start=noise` among its options lets it ignore the values
+  /// it is given and use only their shapes.
+  public let canStartFromNoise: Bool
 
   public init(
     identifier: String, aliases: [String] = [], summary: String, paper: String,
-    requirement: Requirement, options: [Option], usesTarget: Bool = true
+    requirement: Requirement, options: [Option], usesTarget: Bool = true,
+    canStartFromNoise: Bool = false
   ) {
     self.identifier = identifier
     self.aliases = aliases
@@ -34,5 +38,6 @@ public struct Method: Sendable, Hashable {
     self.requirement = requirement
     self.options = options
     self.usesTarget = usesTarget
+    self.canStartFromNoise = canStartFromNoise
   }
 }

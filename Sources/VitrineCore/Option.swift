@@ -208,6 +208,12 @@ public struct Options: Sendable, Hashable {
     return value
   }
 
+  /// Returns the value of a number, or `nil` if it was not given and has no default.
+  public func optionalNumber(_ name: String) -> Double? {
+    guard case .number(let value)? = values[name] else { return nil }
+    return value
+  }
+
   private func undeclared(_ name: String, _ kind: String) -> Never {
     preconditionFailure("option '\(name)' is not declared as a \(kind) with a default")
   }

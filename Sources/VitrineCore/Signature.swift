@@ -12,6 +12,8 @@ public enum Axis: String, Sendable, Hashable {
   case feature
   /// One of the outputs that a Jacobian differentiates.
   case output
+  /// A moment of an iteration, earliest first.
+  case step
 }
 
 /// A named input or output of a model.

@@ -29,14 +29,14 @@ struct HelpTests {
           vitrine demo
               explain a network made on the spot; needs no files
         """))
-    for verb in ["methods", "describe", "inspect", "predict", "explain", "demo"] {
+    for verb in ["methods", "describe", "inspect", "predict", "explain", "compare", "demo"] {
       #expect(result.output.contains("\n  \(verb) "))
     }
   }
 
   @Test(
     "every verb has a page that starts with its usage and examples",
-    arguments: ["methods", "describe", "inspect", "predict", "explain", "demo"])
+    arguments: ["methods", "describe", "inspect", "predict", "explain", "compare", "demo"])
   func pages(verb: String) {
     let result = workspace.run(["help", verb])
     #expect(result.code == .success)

@@ -24,6 +24,24 @@ struct ConformanceTests {
     }
   }
 
+  @Test("gradient magnitude obeys every law with signs, masks and layers")
+  func gradientMagnitudeSelections() {
+    for options in [
+      ["sign": "negative", "top": "3"], ["sign": "positive", "signed": "true"],
+      ["layer": "logits", "reduce": "mean", "layer-norms": "true"],
+    ] {
+      #expect(Conformance.check(GradientMagnitude.self, options: options) == [])
+    }
+  }
+
+  @Test("the Jacobian by central differences obeys every law but that of needing gradients")
+  func differences() {
+    let violations = Conformance.check(
+      InputJacobian.self, options: ["mode": "finite-difference", "timing": "no"])
+    #expect(violations.allSatisfy { $0.law == .capability })
+    #expect(Conformance.check(InputJacobian.self, options: ["compare": "5"]) == [])
+  }
+
   @Test("the Jacobian obeys every law for some outputs and without timing")
   func jacobian() {
     #expect(Conformance.check(InputJacobian.self, options: ["timing": "no"]) == [])

@@ -144,6 +144,94 @@ struct GradientMagnitudeTests {
     #expect(result.warnings.count == 1 && result.warnings[0].contains("'row'"))
   }
 
+  @Test(
+    "derivatives of one sign are kept, of channels or of their sum",
+    arguments: [
+      ("none", "false", "positive", [3, 0, 0, 5]), ("none", "true", "negative", [0, -1, -4, 0]),
+      ("max", "false", "negative", [4, 1]), ("sum", "false", "positive", [3, 5]),
+      ("sum", "true", "positive", [0, 4]), ("sum-then-abs", "false", "negative", [1, 0]),
+      ("l2", "false", "all", [5, Float(26).squareRoot()]),
+    ] as [(String, String, String, [Float])])
+  func sign(_ channels: String, _ signed: String, _ sign: String, _ expected: [Float]) throws {
+    let result = try explain(
+      weightedSum([3, -1, -4, 5], [2, 1, 2], [.channel, .height, .width]),
+      Tensor(zeros: Shape([1, 2, 1, 2])),
+      ["channels": channels, "signed": signed, "sign": sign])
+    #expect(try result.attribution.tensor.elements(of: Float.self) == expected)
+  }
+
+  @Test("the strongest pixels are selected exactly, the first of equals, with their box")
+  func mask() throws {
+    // Strength by pixel, the larger of two channels: 1 2 4 / 4 0 3.
+    let weights: [Double] = [1, -2, 4, -4, 0, 0, 0, 1, 1, 1, 0, -3]
+    let model = weightedSum(weights, [2, 2, 3], [.channel, .height, .width])
+    let x = Tensor(zeros: try Shape([2, 2, 2, 3]))
+    for (top, mask, box) in [
+      (1, [0, 0, 1, 0, 0, 0], [0, 2, 0, 2]), (2, [0, 0, 1, 1, 0, 0], [0, 0, 1, 2]),
+      (3, [0, 0, 1, 1, 0, 1], [0, 0, 1, 2]), (6, [1, 1, 1, 1, 1, 1], [0, 0, 1, 2]),
+    ] as [(Int, [Float], [Double])] {
+      let result = try explain(model, x, ["top": String(top)])
+      let selection = result.attributions[1]
+      #expect(selection.name == "mask" && selection.range == .mask)
+      #expect(selection.tensor.shape.dimensions == [2, 1, 2, 3])
+      #expect(try selection.tensor.elements(of: Float.self) == mask + mask)
+      #expect(result.diagnostics.first?.name == "mask-box")
+      #expect(result.diagnostics.first?.value == .numbers(box + box))
+      // With all six pixels, the one with no gradient is selected too, and the result says so.
+      #expect(result.warnings.count == (top == 6 ? 1 : 0))
+    }
+    #expect(throws: CoreError.self) { try explain(model, x, ["top": "7"]) }
+    // Channels last: the same pixels.
+    let last = weightedSum(
+      (0..<6).flatMap { [weights[$0], weights[6 + $0]] }, [2, 3, 2], [.height, .width, .channel])
+    let moved = try explain(last, Tensor(zeros: Shape([1, 2, 3, 2])), ["top": "2"])
+    #expect(moved.attributions[1].tensor.shape.dimensions == [1, 2, 3, 1])
+    #expect(try moved.attributions[1].tensor.elements(of: Float.self) == [0, 0, 1, 1, 0, 0])
+  }
+
+  @Test("the sum or mean of a layer can be explained instead of a score")
+  func layer() throws {
+    // Columns of the weights add up to 0, -0.25, 2.25, 0.
+    let x = try Tensor.random([1, 4], seed: 1)
+    let sum = try explain(
+      .linear, x, target: .top, ["layer": "logits", "signed": "true"])
+    #expect(try sum.attribution.tensor.elements(of: Float.self) == [0, -0.25, 2.25, 0])
+    #expect(sum.explained.score == nil && sum.explained.site == .layer("logits"))
+    let mean = try explain(
+      .linear, x, target: .top, ["layer": "logits", "signed": "true", "reduce": "mean"])
+    #expect(
+      try relativeDistance(mean.attribution.tensor, sum.attribution.tensor.scaled(by: 1 / 3)) < 1e-6
+    )
+    #expect(throws: CoreError.self) {
+      try explain(.linear, x, target: .index(0), ["layer": "logits"])
+    }
+  }
+
+  @Test("several classes count with signed weights")
+  func weightedClasses() throws {
+    let result = try explain(
+      .linear, .random([1, 4], seed: 1),
+      target: Target(.weighted([(index: 0, weight: 2), (index: 2, weight: -1)])),
+      ["signed": "true"])
+    #expect(try result.attribution.tensor.elements(of: Float.self) == [3, -2.5, 3, 1])
+    #expect(result.explained.elements == [])
+  }
+
+  @Test("the gradient's length is reported for every layer the score depends on")
+  func layerNorms() throws {
+    let x = try Tensor([1, -0.5, 2, 0] as [Double], shape: [1, 4])
+    let result = try explain(.quadratic, x, ["layer-norms": "true"])
+    let names = result.diagnostics.first { $0.name == "layers" }?.value
+    let norms = result.diagnostics.first { $0.name == "layer-gradient-norms" }?.value
+    #expect(names == .texts(["squares", "logits"]))
+    // dF/d squares are the weights 1, 2, -3, 0.5; dF/d logits is 1.
+    #expect(norms == .numbers([Double(14.25).squareRoot(), 1]))
+    // A layer behind the explained one has no say in it, and is left out.
+    let early = try explain(
+      .quadratic, x, target: .top, ["layer": "squares", "layer-norms": "true"])
+    #expect(early.diagnostics.first { $0.name == "layers" }?.value == .texts(["squares"]))
+  }
+
   @Test("a score that overflows is refused")
   func overflow() throws {
     let x = try Tensor([1e200, 0, 0, 0] as [Double], shape: [1, 4])

@@ -123,8 +123,65 @@ struct InputJacobianTests {
     #expect(forward > 0 && jacobian > 0)
     #expect(number("jacobian-to-forward-ratio", in: result) == jacobian / forward)
     #expect(number("finite-difference-seconds", in: result) == 40 * forward)
-    let untimed = try explain(AnalyticModel.image, tensor, ["timing": "false"])
+    let untimed = try explain(AnalyticModel.image, tensor, ["timing": "false", "ranking": "0"])
     #expect(untimed.diagnostics.isEmpty)
+  }
+
+  @Test("central differences give the same rows, and need no gradients")
+  func finiteDifferences() throws {
+    let tensor = try Tensor.random([2, 2, 5, 4], seed: 3, .float64)
+    let exact = try explain(AnalyticModel.image, tensor)
+    let differences = try explain(
+      BlackBox(AnalyticModel.image), tensor, ["mode": "finite-difference"])
+    #expect(differences.attribution.axes == exact.attribution.axes)
+    #expect(differences.explained.values == exact.explained.values)
+    // Piecewise linear: only rounding is left, 1e-16 / 1e-5.
+    let distance = try relativeDistance(
+      differences.attribution.tensor, exact.attribution.tensor)
+    #expect(distance < 1e-9)
+  }
+
+  @Test("central differences of a quadratic model are exact, whatever the step")
+  func step() throws {
+    let x = try Tensor([1, -0.5, 2, 0] as [Double], shape: [1, 4])
+    let result = try explain(
+      AnalyticModel.quadratic, x, ["mode": "finite-difference", "epsilon": "0.25"])
+    #expect(
+      try result.attribution.tensor.elements(of: Double.self)
+        == [2, -2, -12, 0, -2, -0.5, 4, 0])
+  }
+
+  @Test("the comparison with central differences finds agreement, and disagreement")
+  func comparison() throws {
+    let tensor = try Tensor.random([2, 2, 5, 4], seed: 6, .float64)
+    let all = try explain(AnalyticModel.image, tensor, ["compare": "1000"])
+    #expect(number("compared-elements", in: all) == 40)
+    #expect(try #require(number("largest-difference", in: all)) < 1e-9)
+    let some = try explain(AnalyticModel.image, tensor, ["compare": "7"])
+    #expect(number("compared-elements", in: some) == 7)
+    // A step across the rectifier's kinks makes the difference wrong, and the report says by how much.
+    let coarse = try explain(AnalyticModel.image, tensor, ["compare": "1000", "epsilon": "5"])
+    #expect(try #require(number("largest-relative-difference", in: coarse)) > 0.01)
+  }
+
+  @Test("the most and the least influential elements are ranked for each output")
+  func ranking() throws {
+    let result = try explain(
+      AnalyticModel.linear, .random([1, 4], seed: 4), ["ranking": "2", "outputs": "0,2"])
+    func texts(_ name: String) -> [String] {
+      guard case .texts(let lines)? = result.diagnostics.first(where: { $0.name == name })?.value
+      else { return [] }
+      return lines
+    }
+    // Rows 0.5, -1, 2, 0 and -2, 0.5, 1, -1: equal strength keeps the order of the elements.
+    #expect(
+      texts("most-influential") == [
+        "output 0: input[2] 2.0, input[1] -1.0", "output 2: input[0] -2.0, input[2] 1.0",
+      ])
+    #expect(
+      texts("least-influential") == [
+        "output 0: input[3] 0.0, input[0] 0.5", "output 2: input[1] 0.5, input[2] 1.0",
+      ])
   }
 
   @Test("several inputs get one Jacobian each")

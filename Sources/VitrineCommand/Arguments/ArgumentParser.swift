@@ -82,6 +82,9 @@ enum ArgumentParser {
     case .atLeast(let expected):
       names = expected
       mayRepeat = true
+    case .then(let expected, any: _):
+      names = expected
+      mayRepeat = true
     }
     if operands.count < names.count {
       throw .usage(

@@ -6,12 +6,15 @@ struct Verb: Sendable {
     case exactly([String])
     /// At least as many as there are names; the last one may repeat.
     case atLeast([String])
+    /// As many as there are names, then any number of the last one, none included.
+    case then([String], any: String)
 
     var usage: String {
       switch self {
       case .none: ""
       case .exactly(let names): " " + names.joined(separator: " ")
       case .atLeast(let names): " " + names.joined(separator: " ") + "…"
+      case .then(let names, let any): " " + names.joined(separator: " ") + " [\(any)…]"
       }
     }
   }

@@ -82,7 +82,14 @@ struct Demonstration: Sendable {
     if !method.usesTarget, names.contains("layers") { options["layers"] = "edges.relu,parts.relu" }
     // Times differ from run to run, and the demonstration's files must not.
     if names.contains("timing") { options["timing"] = "false" }
-    let scenes = method.usesTarget ? scenes : Array(scenes.prefix(1))
+    if method.canStartFromNoise {
+      options["start"] = "noise"
+      if names.contains("layer"), names.contains("channels") {
+        (options["layer"], options["channels"]) = ("parts.relu", "0,1,2,3,4,5,6,7")
+      }
+    }
+    let isAboutPictures = method.usesTarget && !method.canStartFromNoise
+    let scenes = isAboutPictures ? scenes : Array(scenes.prefix(1))
     let explanation = try type.init(options).explain(
       network, at: Inputs(ShapeScene.tensor(of: scenes), for: network), target: .top,
       context: context)
@@ -108,7 +115,9 @@ struct Demonstration: Sendable {
   private static func shareOnShape(
     of explanation: Explanation, _ method: Method, _ scenes: [ShapeScene]
   ) throws -> Double? {
-    guard method.usesTarget, !explanation.attribution.axes.contains(.output) else { return nil }
+    guard method.usesTarget, explanation.attribution.range.isEvidence,
+      !explanation.attribution.axes.contains(.output)
+    else { return nil }
     var shares: [Double] = []
     for (index, scene) in scenes.enumerated() {
       guard let maps = try FeatureMaps(explanation.attribution, sample: index) else { return nil }

@@ -8,20 +8,24 @@ struct ExplainRequest: Sendable {
   let options: [(name: String, value: String)]
   let target: Target
 
+  /// - Parameter defaults: Options to set where the method has them and the flags do not set them.
   /// - Throws: ``CommandError`` or ``CoreError`` for anything the method does not take.
-  init(_ invocation: Invocation, catalog: MethodCatalog) throws {
+  init(
+    _ invocation: Invocation, catalog: MethodCatalog,
+    defaults: [(name: String, value: String)] = []
+  ) throws {
     guard let name = invocation.text("method") else {
       throw CommandError.usage(
         "explain needs --method NAME, one of "
           + catalog.methods.map(\.identifier).joined(separator: ", "))
     }
-    try self.init(method: name, invocation, catalog: catalog)
+    try self.init(method: name, invocation, catalog: catalog, defaults: defaults)
   }
 
   /// - Parameters:
   ///   - defaults: Options to set where the method has them and the flags do not set them.
   ///   - target: The target's text if the flags do not give one.
-  /// - Throws: As ``init(_:catalog:)``.
+  /// - Throws: As ``init(_:catalog:defaults:)``.
   init(
     method name: String, _ invocation: Invocation, catalog: MethodCatalog,
     defaults: [(name: String, value: String)] = [], target defaultTarget: String = "top"
@@ -41,20 +45,47 @@ struct ExplainRequest: Sendable {
     target = try Self.target(invocation, method, default: defaultTarget)
   }
 
+  /// Creates the request of one of several methods: flags that it does not take are those of others.
+  ///
+  /// - Parameter settings: Its options, as after `--set`.
+  /// - Throws: As ``init(_:catalog:defaults:)``.
+  init(
+    method name: String, settings: [String], _ invocation: Invocation, catalog: MethodCatalog
+  ) throws {
+    let type = try catalog.explainerType(named: name)
+    method = type.method
+    var given = try Self.options(settings)
+    if let layer = invocation.text("layer"), let option = method.layerOption,
+      !given.contains(where: { $0.name == option.name })
+    {
+      given.append((option.name, layer))
+    }
+    let options = try Options(given, for: method)
+    explainer = try type.init(options: options)
+    self.options = options.texts
+    target = method.usesTarget ? try Self.target(invocation, method, default: "top") : .top
+  }
+
   private static func options(
-    _ invocation: Invocation, _ method: Method
+    _ settings: [String]
   ) throws(CommandError) -> [(name: String, value: String)] {
     var given: [(name: String, value: String)] = []
-    for setting in invocation.texts("set") {
+    for setting in settings {
       guard let equals = setting.firstIndex(of: "="), equals != setting.startIndex else {
         throw .usage("--set: expected option=value, found '\(setting)'")
       }
       given.append(
         (String(setting[..<equals]), String(setting[setting.index(after: equals)...])))
     }
+    return given
+  }
+
+  private static func options(
+    _ invocation: Invocation, _ method: Method
+  ) throws(CommandError) -> [(name: String, value: String)] {
+    var given = try options(invocation.texts("set"))
     if let layer = invocation.text("layer") {
-      guard let option = method.options.first(where: { ["layer", "layers"].contains($0.name) })
-      else {
+      guard let option = method.layerOption else {
         throw .usage(
           "--layer: \(method.identifier) looks at no layer; vitrine describe \(method.identifier) "
             + "lists its options")
@@ -74,7 +105,29 @@ struct ExplainRequest: Sendable {
     switch invocation.text("target") ?? defaultTarget {
     case "top": return Target(.top, score: score)
     case let text:
+      if let terms = weightedTerms(text) { return Target(.weighted(terms), score: score) }
       return Target(Int(text).map { .index($0) } ?? .label(text), score: score)
     }
   }
+
+  /// Reads several classes with signed weights, such as `3:1,5:-1`; `nil` for any other text.
+  private static func weightedTerms(_ text: String) -> [(index: Int, weight: Double)]? {
+    var terms: [(index: Int, weight: Double)] = []
+    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+      let sides = part.split(separator: ":", omittingEmptySubsequences: false)
+      guard sides.count == 2, let index = Int(sides[0]), let weight = Double(sides[1]),
+        weight.isFinite
+      else { return nil }
+      terms.append((index, weight))
+    }
+    return terms
+  }
+}
+
+extension Method {
+  /// The option that `--layer` sets.
+  var layerOption: Option? { options.first { ["layer", "layers"].contains($0.name) } }
+
+  /// Whether `--layer` means something to it.
+  var takesLayer: Bool { layerOption != nil }
 }

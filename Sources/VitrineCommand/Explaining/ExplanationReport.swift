@@ -59,7 +59,9 @@ struct ExplanationReport: Sendable {
   private func lines(for attribution: Attribution) throws -> String {
     var text = "  \(attribution.name.visible) \(attribution.tensor.shape)"
     if let maps = try FeatureMaps(attribution, sample: sample), maps.height * maps.width > 1 {
-      guard method.usesTarget else { return text + bounds(maps.values) + "\n" }
+      guard method.usesTarget, attribution.range.isEvidence else {
+        return text + bounds(maps.values) + "\n"
+      }
       text += maps.reduction.isEmpty ? "\n" : ", \(maps.reduction)\n"
       return text + (try mapTable(maps, isJacobian: attribution.axes.contains(.output)))
     }
@@ -95,7 +97,9 @@ struct ExplanationReport: Sendable {
 
   /// Features with the largest attributions first; for a Jacobian a column for each output.
   private func featureTable(_ attribution: Attribution) throws -> String {
-    guard attribution.axes.last == .feature, method.usesTarget else { return "" }
+    guard attribution.axes.last == .feature, method.usesTarget, attribution.range.isEvidence else {
+      return ""
+    }
     let values = try attribution.sampleValues(sample)
     let features = attribution.tensor.shape.dimensions.last ?? 0
     guard features > 0 else { return "" }
@@ -184,7 +188,10 @@ struct ExplanationReport: Sendable {
   private func json(_ attribution: Attribution) throws -> JSON {
     let numbers = try attribution.sampleValues(sample)
     let maps = try FeatureMaps(attribution, sample: sample)
-    let isMap = maps.map { $0.height * $0.width > 1 && method.usesTarget } ?? false
+    let isMap =
+      maps.map {
+        $0.height * $0.width > 1 && method.usesTarget && attribution.range.isEvidence
+      } ?? false
     return .object([
       "name": .string(attribution.name),
       "shape": .integers(attribution.tensor.shape.dimensions),
@@ -229,4 +236,9 @@ extension Attribution {
     }
     return try tensor.converted(to: .float32).elements(of: Float.self)
   }
+}
+
+extension Attribution.Range {
+  /// Whether its numbers say where something matters, and how much.
+  var isEvidence: Bool { self == .signed || self == .nonnegative }
 }

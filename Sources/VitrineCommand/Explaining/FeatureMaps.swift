@@ -39,7 +39,8 @@ struct FeatureMaps: Sendable {
 
   /// How the channels of a map become one number for each pixel, in words; empty if there is one.
   var reduction: String {
-    channels == 1 ? "" : range == .signed ? "sum over channels" : "largest over channels"
+    channels == 1 || range == .input
+      ? "" : range == .signed ? "sum over channels" : "largest over channels"
   }
 
   /// Returns one number for each pixel: the sum over channels of signed values, so that what cancels

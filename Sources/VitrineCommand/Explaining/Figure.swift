@@ -14,11 +14,40 @@ struct Figure: Sendable {
   /// What the colours at the ends of the scale stand for.
   let scale: ClosedRange<Float>
 
+  /// Files that go with the picture.
+  var companions: [Companion] = []
+
+  /// A further file beside the picture's.
+  struct Companion: Sendable {
+    /// What its name adds to that of the picture.
+    let suffix: String
+    /// One picture, or the frames of an animation.
+    let frames: [Image]
+    let milliseconds: Int
+  }
+
   /// What someone who cannot see the picture should know.
   var description: String { title + ". " + finding }
 
   /// Returns the bytes of a PNG with the figure's title, scale and provenance in its text entries.
   func png(_ provenance: [(name: String, value: String)]) throws -> [UInt8] {
+    try PNG.encode(image, text: entries(provenance))
+  }
+
+  /// Returns the bytes of a companion, with the same text entries; an animation if it has several
+  /// frames.
+  func png(
+    _ companion: Companion, _ provenance: [(name: String, value: String)]
+  ) throws -> [UInt8] {
+    guard companion.frames.count > 1 else {
+      return try PNG.encode(companion.frames[0], text: entries(provenance))
+    }
+    return try PNG.encodeAnimation(
+      companion.frames, milliseconds: companion.milliseconds, lastMilliseconds: 1500,
+      text: entries(provenance))
+  }
+
+  private func entries(_ provenance: [(name: String, value: String)]) -> [TextEntry] {
     let entries =
       [
         ("Title", title), ("Description", description),
@@ -26,7 +55,7 @@ struct Figure: Sendable {
         ("Vitrine-Scale-Minimum", scale.lowerBound.description),
         ("Vitrine-Scale-Maximum", scale.upperBound.description),
       ] + provenance.map { ("Vitrine-" + $0.name, $0.value) }
-    return try PNG.encode(image, text: entries.map { TextEntry(keyword: $0.0, text: $0.1) })
+    return entries.map { TextEntry(keyword: $0.0, text: $0.1) }
   }
 }
 
@@ -37,9 +66,11 @@ struct FigurePainter: Sendable {
   let modelName: String
   /// The picture that was explained, as the model saw it; `nil` if there is none.
   let picture: Image?
+  /// Whether the first of three channels is blue.
+  var isBlueFirst = false
 
   /// Sides of maps in figures, in pixels, are near this.
-  private static let side = 448
+  static let side = 448
   /// More maps than this would not be looked at.
   private static let mostChannels = 256
 
@@ -50,7 +81,8 @@ struct FigurePainter: Sendable {
   /// - Throws: ``ImagingError`` if a map holds no finite number.
   func figures(of explanation: Explanation, sample: Int) throws -> [Figure] {
     var figures: [Figure] = []
-    for attribution in explanation.attributions {
+    if let made = try inputFigure(of: explanation, sample: sample) { figures.append(made) }
+    for attribution in explanation.attributions where attribution.range.isEvidence {
       guard let maps = try FeatureMaps(attribution, sample: sample), maps.height * maps.width > 1
       else { continue }
       if attribution.axes.contains(.output) {
@@ -95,7 +127,7 @@ struct FigurePainter: Sendable {
     let map = try maps.heatMap(row: 0)
     let scale = try ColorScale.fitted(to: map.values, signed: attribution.range == .signed)
     let explained = explanation.explained
-    let several = explanation.attributions.count > 1
+    let several = explanation.attributions.count { $0.range.isEvidence } > 1
     var title = method.identifier + (several ? " of " + attribution.name : "")
     if explained.elements.indices.contains(sample) {
       title += ": class \(labels.name(of: explained.elements[sample]))"
@@ -127,11 +159,16 @@ struct FigurePainter: Sendable {
     } else {
       panels = [try Self.magnified(map.rendered(scale: scale))]
     }
+    let mask = try explanation.mask(named: several ? attribution.name + " mask" : "mask", sample)
+    if let mask { panels.append(try Self.magnified(mask)) }
     let image = try Self.framed(
       panels, scale: scale, title: title + "\n" + notes.joined(separator: ", "))
     return Figure(
       name: several ? FileName.safe(attribution.name) : nil, title: title, image: image,
-      finding: Self.finding(in: map), scale: scale.range)
+      finding: Self.finding(in: map), scale: scale.range,
+      companions: mask.map {
+        [Figure.Companion(suffix: "mask", frames: [$0], milliseconds: 0)]
+      } ?? [])
   }
 
   private func channelGrid(_ maps: FeatureMaps, _ attribution: Attribution) throws -> Figure {
@@ -165,7 +202,7 @@ struct FigurePainter: Sendable {
     return try Image.strip([Image.stack([body, bar], gap: 6).titled(title, size: size)], gap: 10)
   }
 
-  private static func magnified(_ image: Image) throws -> Image {
+  static func magnified(_ image: Image) throws -> Image {
     let factor = (Double(side) / Double(max(image.width, image.height))).rounded()
     return try image.magnified(by: max(1, Int(factor)))
   }
@@ -212,5 +249,16 @@ extension Explanation {
     let count = explained.values.count / samples
     guard count > 0 else { return [] }
     return Array(explained.values[sample * count..<(sample + 1) * count])
+  }
+}
+
+extension Explanation {
+  /// Returns a selection as a picture of its own size, black on white; `nil` if there is none.
+  func mask(named name: String, _ sample: Int) throws -> Image? {
+    guard let attribution = attributions.first(where: { $0.range == .mask && $0.name == name }),
+      let maps = try FeatureMaps(attribution, sample: sample), maps.height * maps.width > 1
+    else { return nil }
+    let pixels = try maps.heatMap(row: 0).values.map { $0 > 0 ? UInt8(0) : 255 }
+    return try Image(width: maps.width, height: maps.height, channels: 1, pixels: pixels)
   }
 }

@@ -59,6 +59,12 @@ struct FigurePlaces: Sendable {
     return (folder, files)
   }
 
+  /// Returns the name of what goes with a picture: `why-mask.png` beside `why.png`.
+  static func path(beside path: String, suffix: String) -> String {
+    let stem = path.lowercased().hasSuffix(".png") ? String(path.dropLast(4)) : path
+    return stem + "-" + suffix + ".png"
+  }
+
   /// Whether a path names a picture rather than a folder of pictures.
   private static func isFile(_ path: String) -> Bool {
     FileName.pathExtension(of: path) == "png" && OutputFiles.kind(of: path) != .folder

@@ -48,6 +48,23 @@ struct LoadedInput: Sendable {
     }
   }
 
+  /// Stands in for an input that a method makes itself: one sample of zeros of the port's shape.
+  ///
+  /// - Throws: ``CommandError`` if the port leaves an extent open.
+  init(shapedLike port: Port) throws {
+    let extents = zip(port.dimensions, port.axes).map { $1 == .batch ? 1 : $0 }
+    let known = extents.compactMap(\.self)
+    guard known.count == extents.count else {
+      throw CommandError.usage(
+        "the model's input '\(port.name)' has the shape \(port.shapeDescription), which leaves its "
+          + "size open: give a start of the size you want as INPUT")
+    }
+    path = "noise"
+    tensor = Tensor(zeros: try Shape(known), port.dataType)
+    picture = nil
+    digest = SHA256.hexadecimalDigest(of: tensor.npyBytes())
+  }
+
   /// Returns an array with the batch axis it may lack, and integers as the real numbers they are.
   private static func fitted(_ array: Tensor, to port: Port) throws -> Tensor {
     var array = array

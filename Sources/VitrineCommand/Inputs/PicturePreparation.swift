@@ -49,6 +49,9 @@ struct PicturePreparation: Sendable {
     return numbers
   }
 
+  /// Whether the model reads blue before red.
+  var isBlueFirst: Bool { preprocessing.channelOrder == .bgr }
+
   /// Returns a picture as the model's input, and as it looked before samples became numbers.
   ///
   /// - Parameters:

@@ -101,8 +101,8 @@ extension Verb {
   ) throws -> () throws -> Void {
     let request = try ExplainRequest(
       method: name, invocation, catalog: .standard, defaults: [("timing", "false")],
-      // A Jacobian of one output is only one of its rows.
-      target: name == "jacobian" ? "top" : "0")
+      // A Jacobian of one output is only one of its rows, and a channel is no class.
+      target: ["jacobian", "filter-visualization"].contains(name) ? "top" : "0")
     let context = Context(
       seed: settings.seed, memoryLimit: settings.configuration.memoryLimit ?? 1 << 30,
       cancellation: session.cancellation)

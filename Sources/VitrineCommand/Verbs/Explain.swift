@@ -8,7 +8,7 @@ extension Verb {
   static let explain = Verb(
     "explain",
     summary: "say why a model answers as it does",
-    operands: .atLeast(["MODEL", "INPUT"]),
+    operands: .then(["MODEL"], any: "INPUT"),
     flags: [
       Flag(
         "method", short: "m", .value("NAME"), help: "How to explain; vitrine methods lists them."),
@@ -17,7 +17,8 @@ extension Verb {
         help: "Set an option of the method; vitrine describe METHOD lists them."),
       Flag(
         "target", short: "t", .value("CLASS|LABEL"), default: "top",
-        help: "Which class or output to explain: an index, a name from --labels, or top."),
+        help: "Which class or output to explain: an index, a name from --labels, top, or several "
+          + "with weights such as 3:1,5:-1."),
       Flag(
         "layer", short: "l", .value("NAME"),
         help: "The layer to look at, for methods that take one; vitrine inspect lists them."),
@@ -45,18 +46,29 @@ extension Verb {
         command: "vitrine explain model.onnx photo.png --method jacobian --output derivatives/",
         purpose: "one picture for each output: d prediction[c] / d input"),
       Example(
+        command:
+          "vitrine explain model.onnx -m filter-visualization -l conv4 --set channel=7 -o f.png",
+        purpose: "what a channel looks for, from noise; --set snapshots=30 adds f-animation.png"),
+      Example(
         command: "vitrine explain model.onnx rows.npy --method gradient-magnitude --json",
         purpose: "an array as it is, the answer for scripts"),
     ],
     notes: [
-      "With one input the JSON object holds its answer; with several, `results` lists one for each."
+      "A method that starts from noise, such as filter-visualization, needs no INPUT.",
+      "With one input the JSON object holds its answer; with several, `results` lists one for each.",
     ]
   ) { invocation, session in
-    let request = try ExplainRequest(invocation, catalog: session.catalog)
+    let request = try ExplainRequest(
+      invocation, catalog: session.catalog,
+      defaults: invocation.operands.count > 1 ? [] : [("start", "noise")])
     let settings = try RunSettings(invocation)
     let preparation = try PicturePreparation(invocation)
     let labels = try ClassLabels.given(invocation)
     let paths = Array(invocation.operands.dropFirst())
+    guard !paths.isEmpty || request.method.canStartFromNoise else {
+      throw CommandError.usage(
+        "explain needs INPUT: vitrine explain MODEL INPUT… [options]; see vitrine help explain")
+    }
     for flag in ["output", "raw"] {
       try RawOutput.check(
         invocation.text(flag), among: Array(invocation.operands), flag: flag)
@@ -65,7 +77,8 @@ extension Verb {
       throw CommandError.usage("--raw and --output: expected two files, found \(raw) twice")
     }
     var places = try FigurePlaces(
-      output: invocation.text("output"), method: request.method.identifier, inputs: paths.count)
+      output: invocation.text("output"), method: request.method.identifier,
+      inputs: max(paths.count, 1))
     let model = try LoadedModel(
       contentsOf: invocation.operands[0], configuration: settings.configuration)
     let port = try model.onlyInput()
@@ -84,10 +97,15 @@ extension Verb {
     var reports: [JSON] = []
     var rows: [Tensor] = []
     var isAssumptionTold = !preparation.isDefault
-    for path in paths {
+    for path in paths.isEmpty ? [nil] : paths.map(Optional.some) {
       try session.checkCancellation()
-      let input = try LoadedInput(
-        contentsOf: path, for: port, preparation: preparation, note: session.note)
+      let input =
+        if let path {
+          try LoadedInput(
+            contentsOf: path, for: port, preparation: preparation, note: session.note)
+        } else {
+          try LoadedInput(shapedLike: port)
+        }
       if input.picture != nil, !isAssumptionTold {
         session.note("pixels scaled to 0...1, as no --preprocess is given")
         isAssumptionTold = true
@@ -98,7 +116,8 @@ extension Verb {
       session.clearProgress()
       if invocation.has("raw") { rows.append(explanation.attribution.tensor) }
       let painter = FigurePainter(
-        method: request.method, labels: labels, modelName: model.name, picture: input.picture)
+        method: request.method, labels: labels, modelName: model.name, picture: input.picture,
+        isBlueFirst: preparation.isBlueFirst)
       for sample in 0..<input.samples {
         let name = input.samples > 1 ? "\(input.name)[\(sample)]" : input.name
         let report = ExplanationReport(
@@ -113,7 +132,7 @@ extension Verb {
               "--output: the attribution of shape \(explanation.attribution.tensor.shape) has no "
                 + "height and width, so there is no picture; use --raw or --json")
           }
-          let stem = input.samples > 1 ? "\(FileName.stem(of: path))-\(sample)" : path
+          let stem = input.samples > 1 ? "\(FileName.stem(of: input.path))-\(sample)" : input.path
           written = try stage(
             figures, of: report, named: stem, modelDigest: modelDigest, in: &places, &files)
         }
@@ -166,10 +185,18 @@ extension Verb {
     }
     let (folder, paths) = try places.paths(of: figures, input: stem)
     try files.makeFolder(folder)
+    var written: [String] = []
     for (figure, path) in zip(figures, paths) {
       try files.stage(try figure.png(provenance), at: path)
+      written.append(path)
+      // What goes with a picture needs a name of its own, which a device does not have.
+      for companion in figure.companions where OutputFiles.kind(of: path) != .device {
+        let name = FigurePlaces.path(beside: path, suffix: companion.suffix)
+        try files.stage(try figure.png(companion, provenance), at: name)
+        written.append(name)
+      }
     }
-    return paths
+    return written
   }
 
   /// Checks the number of labels against the first output, where its shape is known.

@@ -14,6 +14,14 @@ extension PNG {
   public static func encode(
     _ image: Image, text: [TextEntry] = []
   ) throws(ImagingError) -> [UInt8] {
+    var file = try header(of: image, text: text)
+    for piece in compressedPieces(of: image) { append("IDAT", piece, to: &file) }
+    append("IEND", [], to: &file)
+    return file
+  }
+
+  /// Returns what comes before the pixels.
+  static func header(of image: Image, text: [TextEntry]) throws(ImagingError) -> [UInt8] {
     guard image.width <= 0x7FFF_FFFF, image.height <= 0x7FFF_FFFF else {
       throw .invalidArgument("a PNG cannot be \(image.width)x\(image.height) pixels")
     }
@@ -27,16 +35,18 @@ extension PNG {
       let (type, body) = try entry.chunk()
       append(type, body, to: &file)
     }
-    let compressed = Deflate.zlib(filteredRows(of: image))
-    // A chunk holds less than 2^31 bytes.
-    for start in stride(from: 0, to: compressed.count, by: 1 << 30) {
-      append("IDAT", Array(compressed[start..<min(start + 1 << 30, compressed.count)]), to: &file)
-    }
-    append("IEND", [], to: &file)
     return file
   }
 
-  private static func append(_ type: String, _ body: [UInt8], to file: inout [UInt8]) {
+  /// Returns the compressed pixels in pieces that fit a chunk, which holds less than 2^31 bytes.
+  static func compressedPieces(of image: Image) -> [[UInt8]] {
+    let compressed = Deflate.zlib(filteredRows(of: image))
+    return stride(from: 0, to: compressed.count, by: 1 << 30).map {
+      Array(compressed[$0..<min($0 + 1 << 30, compressed.count)])
+    }
+  }
+
+  static func append(_ type: String, _ body: [UInt8], to file: inout [UInt8]) {
     file.append(contentsOf: fourBytes(body.count))
     let start = file.count
     file.append(contentsOf: type.utf8)
@@ -44,7 +54,7 @@ extension PNG {
     file.append(contentsOf: fourBytes(Int(CRC32.checksum(of: file[start...]))))
   }
 
-  private static func fourBytes(_ value: Int) -> [UInt8] {
+  static func fourBytes(_ value: Int) -> [UInt8] {
     [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: value >> $0) }
   }
 
