@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import Vitrine
 import VitrineCommand
 import VitrineCore
 import VitrineImaging
@@ -185,8 +186,11 @@ struct ExplainTests {
       "--seed", "7", "--json",
     ])
     let provenance = try #require(object["provenance"] as? [String: Any])
-    #expect(
-      provenance["options"] as? [String: String] == ["channels": "max", "signed": "false"])
+    let declared = try MethodCatalog.standard.explainerType(named: "saliency").method.options
+    var expected: [String: String] = [:]
+    for option in declared { expected[option.name] = option.defaultText }
+    expected["channels"] = "max"
+    #expect(provenance["options"] as? [String: String] == expected)
     #expect(provenance["seed"] as? Int == 7)
     #expect(provenance["vitrine"] as? String == Command.version)
     #expect((provenance["model"] as? [String: Any])?["file"] as? String == "linear.onnx")
