@@ -186,7 +186,10 @@ struct ExplainTests {
     ])
     let provenance = try #require(object["provenance"] as? [String: Any])
     #expect(
-      provenance["options"] as? [String: String] == ["channels": "max", "signed": "false"])
+      provenance["options"] as? [String: String] == [
+        "channels": "max", "signed": "false", "sign": "all", "reduce": "sum",
+        "layer-norms": "false",
+      ])
     #expect(provenance["seed"] as? Int == 7)
     #expect(provenance["vitrine"] as? String == Command.version)
     #expect((provenance["model"] as? [String: Any])?["file"] as? String == "linear.onnx")
