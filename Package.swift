@@ -3,7 +3,10 @@
 import PackageDescription
 
 // One explainer family = one word here = one folder under Plugins/ = one target `Vitrine<Method>`.
-let methods = ["Activations", "FilterVisualization", "GradientMagnitude", "Jacobian"]
+let methods = [
+  "Activations", "FilterVisualization", "GradCAM", "GradientMagnitude", "GuidedBackpropagation",
+  "Jacobian",
+]
 
 // SwiftPM refuses unsafe flags in a dependency, and a dependent builds in release anyway.
 let isDependency = Context.packageDirectory.contains("/checkouts/")

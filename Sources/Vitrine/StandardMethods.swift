@@ -10,6 +10,10 @@ extension MethodCatalog {
       return try MethodCatalog([
         GradientMagnitude.self,
         InputJacobian.self,
+        GradCAM.self,
+        GuidedGradCAM.self,
+        GuidedBackpropagation.self,
+        Deconvnet.self,
         Activations.self,
         FilterVisualization.self,
       ])

@@ -71,7 +71,7 @@ public enum Command {
     let code = run(
       arguments: Array(CommandLine.arguments.dropFirst()), environment: environment,
       console: ProcessConsole(environment: environment), cancellation: Interruption.cancellation)
-    exit(code.rawValue)
+    exit(code == .interrupted ? Interruption.exitStatus : code.rawValue)
   }
 
   private static func dispatch(_ arguments: [String], _ session: Session) throws {

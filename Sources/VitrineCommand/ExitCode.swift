@@ -13,6 +13,6 @@ public enum ExitCode: Int32, Sendable {
   case cannotCreate = 73
   /// Writing failed, such as on a full disk.
   case inputOutput = 74
-  /// Stopped by the user (128 + SIGINT).
+  /// Stopped by the user (128 + SIGINT); a process that SIGTERM stopped exits with 143.
   case interrupted = 130
 }

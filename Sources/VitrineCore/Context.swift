@@ -25,9 +25,8 @@ public struct Context: Sendable {
   ///   - onProgress: May be called from any thread.
   public init(
     seed: UInt64 = 0, memoryLimit: Int = 1 << 30, labels: [String]? = nil,
-    cancellation: Cancellation? = nil,
-    resolveBaseline: (@Sendable (_ name: String, _ port: Port) throws -> Tensor)? = nil,
-    onProgress: (@Sendable (Progress) -> Void)? = nil
+    cancellation: Cancellation? = nil, onProgress: (@Sendable (Progress) -> Void)? = nil,
+    resolveBaseline: (@Sendable (_ name: String, _ port: Port) throws -> Tensor)? = nil
   ) {
     self.seed = seed
     self.memoryLimit = memoryLimit

@@ -56,25 +56,34 @@ struct Call {
     isBatchFixedToOne = ports.contains { $0.dimensions.first == 1 }
   }
 
-  /// Calls `body` with batches of the inputs, in order.
+  /// Calls `body` with batches of the inputs, in order: the whole batch where it is small, parts that
+  /// stay within the processor's cache where it is not.
   ///
-  /// A network exported for batches of one runs whole batches where its graph keeps samples apart
-  /// and sample by sample where it does not.
+  /// A network exported for batches of one runs several samples together where its graph keeps
+  /// samples apart, and sample by sample where it does not.
   func chunks<Result>(
     _ body: (PreparedEngine, [Tensor], Range<Int>) throws -> Result
   ) throws -> [Result] {
-    if samples == 1 || !isBatchFixedToOne {
-      return [try body(network.engines.engine(for: tensors), tensors, 0..<samples)]
+    let size = try batchSize()
+    return try stride(from: 0, to: samples, by: size).map { start in
+      let range = start..<min(start + size, samples)
+      let part = range.count == samples ? tensors : try tensors.map { try rows(range, of: $0) }
+      return try body(network.engines.engine(for: part), part, range)
     }
-    if let engine = try? network.engines.engine(for: tensors),
-      engine.keepsSamplesApart(samples)
-    {
-      return [try body(engine, tensors, 0..<samples)]
-    }
-    return try (0..<samples).map { sample in
-      let single = try tensors.map { try rows(sample..<sample + 1, of: $0) }
-      return try body(network.engines.engine(for: single), single, sample..<sample + 1)
-    }
+  }
+
+  /// Returns how many samples to run together.
+  private func batchSize() throws -> Int {
+    if samples == 1 { return 1 }
+    let first = try tensors.map { try rows(0..<1, of: $0) }
+    guard let single = try? network.engines.engine(for: first) else { return samples }
+    let preferred = min(samples, single.preferredBatch)
+    if preferred == samples, !isBatchFixedToOne { return samples }
+    let part = try tensors.map { try rows(0..<preferred, of: $0) }
+    let keepsSamplesApart =
+      try? network.engines.engine(for: part).keepsSamplesApart(preferred)
+    if keepsSamplesApart == true { return preferred }
+    return isBatchFixedToOne ? 1 : samples
   }
 }
 

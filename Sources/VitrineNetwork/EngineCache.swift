@@ -101,17 +101,24 @@ struct PreparedEngine: Sendable {
   private let engine: any Engine
   private let specialization: Specialization
   let realType: DataType
+  /// How many samples, or cotangents, are best run together: as many as keep the values around the
+  /// widest operator within the processor's cache. More would run slower, not faster.
+  let preferredBatch: Int
 
   init(_ engine: any Engine, _ specialization: Specialization, realType: DataType) {
     self.engine = engine
     self.specialization = specialization
     self.realType = realType
+    preferredBatch = max(1, min(256, Self.cacheBytes / specialization.widestOperatorBytes))
   }
 
-  /// How many cotangents one backward pass takes at most.
-  var cotangentLimit: Int { 16 }
+  /// Leaves room for weights in a third-level cache of 32 MiB.
+  private static let cacheBytes = 20 << 20
 
   func shape(of value: Int) throws -> Shape { specialization.types[value].shape }
+
+  /// How many cotangents of `samples` samples one backward pass takes at most.
+  func cotangentLimit(samples: Int) -> Int { max(1, preferredBatch / max(1, samples)) }
 
   /// Whether every value that depends on the inputs counts `samples` along its first axis.
   func keepsSamplesApart(_ samples: Int) -> Bool {

@@ -126,9 +126,10 @@ public struct Network: Differentiable {
       var values: [Tensor] = []
       var rows: [[Tensor]] = []
       // Chunks of elements share one forward pass each; memory stays bounded.
-      for start in stride(from: 0, to: elements.count, by: engine.cotangentLimit) {
+      let limit = engine.cotangentLimit(samples: samples.count)
+      for start in stride(from: 0, to: elements.count, by: limit) {
         try context.checkCancellation()
-        let chunk = elements[start..<min(start + engine.cotangentLimit, elements.count)]
+        let chunk = elements[start..<min(start + limit, elements.count)]
         let result = try engine.gradients(
           of: problem.source, withRespectTo: problem.sites, inputs: tensors, rules: problem.rules,
           cotangents: try chunk.map {

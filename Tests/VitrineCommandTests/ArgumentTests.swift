@@ -115,4 +115,28 @@ struct ArgumentTests {
     let inputs = [String](repeating: "@picture.png", count: 2000)
     #expect(workspace.run(["predict", "@linear.onnx"] + inputs).code == .success)
   }
+
+  @Test("no words whatever crash the parser, and all of them end in a documented way")
+  func randomWords() {
+    let words = [
+      "explain", "predict", "inspect", "methods", "describe", "demoo", "help", "--", "-", "--set",
+      "--set=", "--set=a=b", "-m", "jacobian", "saliency", "--top", "-1", "9999999999999999999",
+      "--json", "-t", "--=", "=", "", "\u{0}", "\u{202E}", "@linear.onnx", "@picture.png", "-qh",
+      "--mean", ",,", "nan,nan,nan", "--resize", "65536", "--threads=0", "--labels", "/",
+    ]
+    var state: UInt64 = 1
+    for _ in 0..<3000 {
+      var line: [String] = []
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      for position in 0..<(state >> 60) {
+        line.append(words[Int((state >> (position % 8 * 7)) % UInt64(words.count))])
+        state = state &* 6_364_136_223_846_793_005 &+ 1
+      }
+      // An explanation without --json would leave its picture in the current folder.
+      if line.contains("saliency") || line.contains("jacobian") { line.append("--json") }
+      let result = workspace.run(line)
+      #expect(result.code != .internalError)
+      #expect(result.code == .success || !result.errors.isEmpty)
+    }
+  }
 }

@@ -54,4 +54,27 @@ struct ConformanceTests {
     #expect(Conformance.check(Activations.self, options: ["layers": "relu,logits"]) == [])
     #expect(Conformance.check(Activations.self, options: ["layers": "input,output"]) == [])
   }
+
+  @Test("guided backpropagation and deconvnet obey every law with each way to combine channels")
+  func rectifierRules() {
+    for channels in GuidedBackpropagation.Channels.allCases {
+      let options = ["channels": channels.rawValue]
+      #expect(Conformance.check(GuidedBackpropagation.self, options: options) == [])
+      #expect(Conformance.check(Deconvnet.self, options: options) == [])
+    }
+  }
+
+  @Test("Grad-CAM obeys every law in each dialect, at several layers and at the input's size")
+  func gradCAM() {
+    for dialect in GradCAM.Dialect.allCases {
+      #expect(Conformance.check(GradCAM.self, options: ["dialect": dialect.rawValue]) == [])
+    }
+    for aggregate in GradCAM.Aggregate.allCases {
+      let options = ["layer": "conv,relu", "aggregate": aggregate.rawValue]
+      #expect(Conformance.check(GradCAM.self, options: options) == [])
+      #expect(Conformance.check(GuidedGradCAM.self, options: options) == [])
+    }
+    #expect(Conformance.check(GradCAM.self, options: ["upsample": "true", "relu": "false"]) == [])
+    #expect(Conformance.check(GuidedGradCAM.self, options: ["relu": "false"]) == [])
+  }
 }

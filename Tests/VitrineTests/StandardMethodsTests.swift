@@ -8,6 +8,8 @@ struct StandardMethodsTests {
     for (name, identifier) in [
       ("jacobian", "jacobian"), ("gradient-magnitude", "gradient-magnitude"),
       ("saliency", "gradient-magnitude"), ("activations", "activations"),
+      ("grad-cam", "grad-cam"), ("guided-grad-cam", "guided-grad-cam"),
+      ("guided-backpropagation", "guided-backpropagation"), ("deconvnet", "deconvnet"),
     ] {
       let type = try MethodCatalog.standard.explainerType(named: name)
       #expect(type.method.identifier == identifier)

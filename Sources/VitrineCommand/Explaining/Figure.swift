@@ -138,6 +138,14 @@ struct FigurePainter: Sendable {
     }
     notes.append(modelName)
     if !maps.reduction.isEmpty { notes.append(maps.reduction) }
+    let size = "\(map.height)x\(map.width)"
+    // A map computed at a layer is no finer for having been enlarged.
+    let sizes = explanation.mapSizes.filter { $0 != size }
+    if !sizes.isEmpty {
+      notes.append("map of " + sizes.prefix(4).joined(separator: " and "))
+    } else if let picture, (map.width, map.height) != (picture.width, picture.height) {
+      notes.append("map of \(size)")
+    }
     var panels: [Image] = []
     if let picture {
       if map.width == picture.width, map.height == picture.height {
@@ -147,7 +155,6 @@ struct FigurePainter: Sendable {
       } else {
         let large = try Self.magnified(picture)
         panels = [large, try map.overlaid(on: large, scale: scale)]
-        notes.append("map of \(map.width)x\(map.height)")
       }
     } else {
       panels = [try Self.magnified(map.rendered(scale: scale))]
@@ -226,6 +233,14 @@ extension Explanation {
       }
     }
     return Array(0..<rows)
+  }
+
+  /// The sizes of the layers' maps that an attribution was made from, height first.
+  fileprivate var mapSizes: [String] {
+    for diagnostic in diagnostics where diagnostic.name == "map-size" {
+      if case .texts(let sizes) = diagnostic.value { return sizes }
+    }
+    return []
   }
 
   /// Returns the explained values of one sample: one, or one for each row of a Jacobian.

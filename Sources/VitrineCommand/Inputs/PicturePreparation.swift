@@ -72,6 +72,31 @@ struct PicturePreparation: Sendable {
     return (try layout.arrange(planes), picture)
   }
 
+  /// Returns what a colour (`black`, `gray`, `white`) or a file becomes as an input of one sample,
+  /// prepared as the pictures are.
+  ///
+  /// - Throws: ``CommandError`` for any other name, or for a colour where the input's size is not known.
+  func baseline(named name: String, for port: Port) throws -> Tensor {
+    let colors = ["black": Color.black, "gray": .gray, "white": .white]
+    guard let color = colors[name] else {
+      guard OutputFiles.kind(of: name) == .file else {
+        throw CommandError.usage(
+          "baseline: expected a number, mean, blur, black, gray, white or a file, found '\(name)'"
+            + ArgumentParser.suggestion(name, colors.keys.sorted() + ["mean", "blur"]))
+      }
+      return try LoadedInput(contentsOf: name, for: port, preparation: self, note: { _ in }).tensor
+    }
+    let layout = try PictureLayout(port)
+    guard let width = layout.width, let height = layout.height else {
+      throw CommandError.usage(
+        "baseline: the model takes pictures of any size; give a number or a file instead of \(name)"
+      )
+    }
+    let levels = try preprocessing.apply(to: color, channels: layout.channels)
+    let planes = levels.flatMap { [Float](repeating: $0, count: width * height) }
+    return try layout.arrange(Tensor(planes, shape: [1, layout.channels, height, width]))
+  }
+
   /// Returns the preprocessing for one picture, after checking that its size is provided for.
   private func fitting(
     _ image: Image, named name: String, _ layout: PictureLayout, _ port: Port,

@@ -88,7 +88,8 @@ extension Verb {
     let context = Context(
       seed: settings.seed, memoryLimit: settings.configuration.memoryLimit ?? 1 << 30,
       labels: labels?.names, cancellation: session.cancellation,
-      onProgress: { progress in session.show(progress, of: request.method.identifier) })
+      onProgress: { session.show($0, of: request.method.identifier) },
+      resolveBaseline: { try preparation.baseline(named: $0, for: $1) })
     let wantsFigures =
       invocation.has("output") || !(invocation.has("raw") || invocation.has("json"))
     var files = OutputFiles()

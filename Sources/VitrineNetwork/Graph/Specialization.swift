@@ -66,6 +66,21 @@ package struct Specialization: Sendable {
     self.types = types
   }
 
+  /// Bytes for one sample of what the widest operator reads and writes, with channels in blocks of
+  /// 16 as the kernels store them; at least 1.
+  package var widestOperatorBytes: Int {
+    func bytes(_ value: Int?) -> Int {
+      guard let value, types[value].constant == nil else { return 0 }
+      let shape = types[value].shape
+      let samples = max(1, shape.dimensions.first ?? 1)
+      guard shape.rank == 4, shape[1] > 0 else { return shape.count / samples * 4 }
+      return shape.count / samples / shape[1] * ((shape[1] + 15) / 16 * 16) * 4
+    }
+    return wiring.nodes.reduce(1) { widest, node in
+      max(widest, (node.inputs + node.outputs).reduce(0) { $0 + bytes($1) })
+    }
+  }
+
   /// Whether the value is known without running anything.
   package func isConstant(_ value: Int) -> Bool { types[value].constant != nil }
 

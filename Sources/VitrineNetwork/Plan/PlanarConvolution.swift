@@ -67,7 +67,8 @@ struct PlanarConvolution {
   func phases(_ window: Window) -> [Phase] {
     (0..<min(window.stride, window.input)).map { start in
       var taps: [(index: Int, shift: Int)] = []
-      for tap in 0..<window.kernel {
+      // Backwards, so that shifts ascend: the depthwise kernel then shares what it loads.
+      for tap in (0..<window.kernel).reversed() {
         let distance = start + window.padBefore - tap * window.dilation
         if distance % window.stride == 0 {
           taps.append((tap, distance / window.stride))
