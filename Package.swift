@@ -4,7 +4,8 @@ import PackageDescription
 
 // One explainer family = one word here = one folder under Plugins/ = one target `Vitrine<Method>`.
 let methods = [
-  "Activations", "GradCAM", "GradientMagnitude", "GuidedBackpropagation", "Jacobian",
+  "Activations", "GradCAM", "GradientMagnitude", "GuidedBackpropagation", "IntegratedGradients",
+  "Jacobian", "Occlusion",
 ]
 
 // SwiftPM refuses unsafe flags in a dependency, and a dependent builds in release anyway.
