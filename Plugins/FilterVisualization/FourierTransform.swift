@@ -52,17 +52,24 @@ struct FourierTransform: Sendable {
       let whole = length * factor
       let step = count / whole
       for block in Swift.stride(from: 0, to: count, by: whole) {
-        for k in 0..<whole {
-          var (sumReal, sumImaginary) = (0.0, 0.0)
-          for q in 0..<factor {
-            let source = block + q * length + k % length
-            let angle = q * k % whole * step
-            let (c, s) = (cosines[angle], sines[angle])
-            sumReal += r[source] * c + i[source] * s
-            sumImaginary += i[source] * c - r[source] * s
+        for part in 0..<factor {
+          for first in 0..<length {
+            let k = part * length + first
+            var (sumReal, sumImaginary) = (0.0, 0.0)
+            // The angle of q k / whole, as an index into the tables of count angles.
+            var angle = 0
+            var source = block + first
+            for _ in 0..<factor {
+              let (c, s) = (cosines[angle], sines[angle])
+              sumReal += r[source] * c + i[source] * s
+              sumImaginary += i[source] * c - r[source] * s
+              source += length
+              angle += k * step
+              if angle >= count { angle -= count }
+            }
+            nextReal[block + k] = sumReal
+            nextImaginary[block + k] = sumImaginary
           }
-          nextReal[block + k] = sumReal
-          nextImaginary[block + k] = sumImaginary
         }
       }
       swap(&r, &nextReal)

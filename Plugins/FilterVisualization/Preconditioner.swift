@@ -89,20 +89,24 @@ struct Preconditioner: Sendable {
     let gain = weights.map { power == 2 ? $0 * $0 : $0 }
     var real = [Double](repeating: 0, count: plane)
     var imaginary = real
-    planes.forEachPlane { start in
+    // The weights are real and symmetric, so that two planes can travel as one complex one.
+    for start in stride(from: 0, to: values.count, by: 2 * plane) {
+      let second = start + plane < values.count ? start + plane : nil
       for i in 0..<plane {
         real[i] = values[start + i]
-        imaginary[i] = 0
+        imaginary[i] = second.map { values[$0 + i] } ?? 0
       }
       transform(&real, &imaginary)
-      // The inverse is the transform of the conjugate; the result is real, so that one more
-      // conjugation changes nothing.
+      // The inverse is the conjugate of the transform of the conjugate.
       for i in 0..<plane {
         real[i] *= gain[i]
         imaginary[i] *= -gain[i]
       }
       transform(&real, &imaginary)
       for i in 0..<plane { values[start + i] = real[i] / Double(plane) }
+      if let second {
+        for i in 0..<plane { values[second + i] = -imaginary[i] / Double(plane) }
+      }
     }
   }
 

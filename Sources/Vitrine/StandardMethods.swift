@@ -10,6 +10,8 @@ extension MethodCatalog {
       return try MethodCatalog([
         GradientMagnitude.self,
         InputJacobian.self,
+        IntegratedGradients.self,
+        Occlusion.self,
         GradCAM.self,
         GuidedGradCAM.self,
         GuidedBackpropagation.self,

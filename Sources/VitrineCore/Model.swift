@@ -31,6 +31,32 @@ public protocol Model: Sendable {
   /// The default knows of no softmax and returns the output itself for ``Score/logit`` and `nil`,
   /// meaning "there is none", for ``Score/probability``.
   func site(of score: Score, output: String) -> Site?
+
+  /// Whether one call takes any number of samples.
+  ///
+  /// The default says so if every input has a batch axis in front whose extent is free. A model that
+  /// fixes the extent but copes with others should say `true`.
+  var takesBatches: Bool { get }
+
+  /// Returns an objective's value for each sample at many variants of the inputs.
+  ///
+  /// The default evaluates as many variants in one call as ``Context/memoryLimit`` lets and the model
+  /// takes: see ``takesBatches``. A model may compute less, as long as the numbers stay the same.
+  ///
+  /// - Parameters:
+  ///   - objective: For the batch `inputs`.
+  ///   - inputs: One tensor per input.
+  ///   - count: Number of variants.
+  ///   - context: Told the number of variants done; asked between calls whether to stop.
+  ///   - variant: Returns variant `index` of some of the samples, given as their range in the batch and
+  ///     their inputs: tensors of the same shapes with other elements.
+  /// - Returns: For each sample one number for each variant, in units of the objective.
+  /// - Throws: What the model and `variant` throw, ``CoreError/cancelled``.
+  /// - Complexity: One forward pass for each sample and variant; memory that does not depend on `count`.
+  func scores(
+    of objective: Objective, at inputs: Inputs, variants count: Int, context: Context,
+    variant: (_ index: Int, _ samples: Range<Int>, _ inputs: Inputs) throws -> Inputs
+  ) throws -> [[Double]]
 }
 
 extension Model {
@@ -90,6 +116,31 @@ public protocol Differentiable: Model {
     of output: Site, elements: [Int]?, withRespectTo sites: [Site], at inputs: Inputs,
     rules: BackwardRules, context: Context
   ) throws -> Jacobian
+
+  /// Returns the weighted sum of gradients at points of the straight path between two inputs:
+  /// G = Σ_k w_k ∂F/∂y (x' + α_k (x − x')).
+  ///
+  /// The default takes as many points into one call as ``Context/memoryLimit`` lets and the model takes:
+  /// see ``Model/takesBatches``. However they are cut into calls, a sample's gradients are added in the
+  /// order of `points` in double precision, so that the result does not depend on it.
+  ///
+  /// - Parameters:
+  ///   - objective: F, for the batch `inputs`.
+  ///   - baselines: x' for the inputs that move, in the shapes of `inputs`; the points have the types of
+  ///     these tensors. Inputs it does not name stay where they are.
+  ///   - inputs: x: one tensor per input.
+  ///   - points: The fractions α and weights w, the same for all samples.
+  ///   - sites: What to differentiate with respect to: y.
+  ///   - context: Told the number of gradients done; asked between calls whether to stop.
+  /// - Returns: For each site a `float64` tensor of its shape.
+  /// - Throws: As ``gradients(of:withRespectTo:at:rules:)``; ``CoreError/shapeMismatch(what:expected:found:)``
+  ///   for a baseline that does not fit; ``CoreError/cancelled``.
+  /// - Complexity: One forward and one backward pass for each sample and point; memory that does not
+  ///   depend on the number of points.
+  func pathGradients(
+    of objective: Objective, from baselines: Inputs, to inputs: Inputs, at points: [PathPoint],
+    withRespectTo sites: [Site], context: Context
+  ) throws -> [Tensor]
 }
 
 /// The result of ``Differentiable/gradients(of:withRespectTo:at:rules:)``.

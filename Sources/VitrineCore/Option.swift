@@ -184,6 +184,14 @@ public struct Options: Sendable, Hashable {
     return value
   }
 
+  /// Returns what stands for absence.
+  public func baseline(_ name: String) -> Baseline {
+    guard case .text(let text)? = values[name], let value = Baseline(text) else {
+      undeclared(name, "baseline")
+    }
+    return value
+  }
+
   /// Returns the values of a list of integers, or `nil` if it was not given and has no default.
   public func integers(_ name: String) -> [Int]? {
     guard case .integers(let value)? = values[name] else { return nil }

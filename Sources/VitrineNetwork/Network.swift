@@ -83,6 +83,12 @@ public struct Network: Differentiable {
 
   // MARK: - Model
 
+  /// Also where the file fixes one sample: a call runs a batch whole if the graph keeps samples apart,
+  /// else sample by sample.
+  public var takesBatches: Bool {
+    signature.inputs.allSatisfy { $0.batchAxis == 0 && ($0.dimensions[0] ?? 1) == 1 }
+  }
+
   public func evaluate(_ inputs: Inputs, observing sites: [Site]) throws -> [Tensor] {
     let targets = try sites.map(value)
     let call = try Call(inputs, network: self)

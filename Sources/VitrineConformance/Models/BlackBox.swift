@@ -12,6 +12,8 @@ public struct BlackBox: Model {
 
   public var layers: [Layer] { model.layers }
 
+  public var takesBatches: Bool { model.takesBatches }
+
   public func evaluate(_ inputs: Inputs, observing sites: [Site]) throws -> [Tensor] {
     try model.evaluate(inputs, observing: sites)
   }
