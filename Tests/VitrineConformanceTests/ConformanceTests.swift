@@ -77,4 +77,28 @@ struct ConformanceTests {
     #expect(Conformance.check(GradCAM.self, options: ["upsample": "true", "relu": "false"]) == [])
     #expect(Conformance.check(GuidedGradCAM.self, options: ["relu": "false"]) == [])
   }
+
+  @Test("integrated gradients obey every law with each rule, with a tolerance and other baselines")
+  func integratedGradients() {
+    for rule in IntegratedGradients.Rule.allCases {
+      #expect(
+        Conformance.check(
+          IntegratedGradients.self, options: ["rule": rule.rawValue, "steps": "5"]) == [])
+    }
+    for options in [
+      ["steps": "3", "tolerance": "0.01", "maximum-steps": "24"],
+      ["steps": "3", "baseline": "mean", "multiply-by-inputs": "false"],
+    ] {
+      #expect(Conformance.check(IntegratedGradients.self, options: options) == [])
+    }
+  }
+
+  @Test("occlusion obeys every law with each of its options")
+  func occlusion() {
+    for options in [
+      ["window": "3", "stride": "2"], ["window": "2", "fill": "mean"], ["scales": "1,3"],
+    ] {
+      #expect(Conformance.check(Occlusion.self, options: options) == [])
+    }
+  }
 }

@@ -10,6 +10,8 @@ struct StandardMethodsTests {
       ("saliency", "gradient-magnitude"), ("activations", "activations"),
       ("grad-cam", "grad-cam"), ("guided-grad-cam", "guided-grad-cam"),
       ("guided-backpropagation", "guided-backpropagation"), ("deconvnet", "deconvnet"),
+      ("integrated-gradients", "integrated-gradients"), ("ig", "integrated-gradients"),
+      ("occlusion", "occlusion"),
     ] {
       let type = try MethodCatalog.standard.explainerType(named: name)
       #expect(type.method.identifier == identifier)

@@ -99,7 +99,8 @@ struct Demonstration: Sendable {
     for (index, scene) in scenes.enumerated() where shown.insert(scene.shape).inserted {
       let painter = FigurePainter(
         method: method, labels: labels, modelName: modelName, picture: scene.image)
-      let found = try painter.figures(of: explanation, sample: index)
+      let found = try painter.figures(
+        of: explanation, sample: index, mainOnly: method.usesTarget)
       for figure in found {
         let suffix = figure.name.map { "-" + $0 } ?? ""
         figures.append((scene.shape.name + "-" + method.identifier + suffix, figure))

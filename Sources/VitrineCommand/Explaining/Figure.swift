@@ -77,12 +77,16 @@ struct FigurePainter: Sendable {
   /// Returns the figures of one sample: for a Jacobian one for each output, for layers a grid of their
   /// channels, for everything else the map over the picture.
   ///
+  /// - Parameter mainOnly: Whether to leave out all attributions but the first.
   /// - Returns: None if no attribution has a height and width of more than one position.
   /// - Throws: ``ImagingError`` if a map holds no finite number.
-  func figures(of explanation: Explanation, sample: Int) throws -> [Figure] {
+  func figures(
+    of explanation: Explanation, sample: Int, mainOnly: Bool = false
+  ) throws -> [Figure] {
     var figures: [Figure] = []
     if let made = try inputFigure(of: explanation, sample: sample) { figures.append(made) }
-    for attribution in explanation.attributions where attribution.range.isEvidence {
+    let evidence = explanation.attributions.filter(\.range.isEvidence)
+    for attribution in evidence.prefix(mainOnly ? 1 : .max) {
       guard let maps = try FeatureMaps(attribution, sample: sample), maps.height * maps.width > 1
       else { continue }
       if attribution.axes.contains(.output) {
@@ -94,7 +98,9 @@ struct FigurePainter: Sendable {
         }
       } else if method.usesTarget {
         figures.append(
-          try overlay(maps, attribution, explanation, sample: sample))
+          try overlay(
+            maps, attribution, explanation, sample: sample,
+            name: mainOnly || evidence.count == 1 ? nil : attribution.name))
       } else {
         figures.append(try channelGrid(maps, attribution))
       }
@@ -122,13 +128,13 @@ struct FigurePainter: Sendable {
   }
 
   private func overlay(
-    _ maps: FeatureMaps, _ attribution: Attribution, _ explanation: Explanation, sample: Int
+    _ maps: FeatureMaps, _ attribution: Attribution, _ explanation: Explanation, sample: Int,
+    name: String?
   ) throws -> Figure {
     let map = try maps.heatMap(row: 0)
     let scale = try ColorScale.fitted(to: map.values, signed: attribution.range == .signed)
     let explained = explanation.explained
-    let several = explanation.attributions.count { $0.range.isEvidence } > 1
-    var title = method.identifier + (several ? " of " + attribution.name : "")
+    var title = method.identifier + (name.map { ", " + $0 } ?? "")
     if explained.elements.indices.contains(sample) {
       title += ": class \(labels.name(of: explained.elements[sample]))"
     }
@@ -164,7 +170,7 @@ struct FigurePainter: Sendable {
     let image = try Self.framed(
       panels, scale: scale, title: title + "\n" + notes.joined(separator: ", "))
     return Figure(
-      name: several ? FileName.safe(attribution.name) : nil, title: title, image: image,
+      name: name.map { FileName.safe($0) }, title: title, image: image,
       finding: Self.finding(in: map), scale: scale.range,
       companions: mask.map {
         [Figure.Companion(suffix: "mask", frames: [$0], milliseconds: 0)]

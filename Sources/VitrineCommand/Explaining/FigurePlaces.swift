@@ -19,6 +19,9 @@ struct FigurePlaces: Sendable {
     }
   }
 
+  /// Whether there is one file for each sample, which then shows the main attribution; a folder takes all.
+  var takeOneFigure: Bool { output.map(Self.isFile) ?? true }
+
   /// Returns the path of each figure of one input; paths in one folder differ.
   ///
   /// A single figure goes to the file that `--output` names, or, in the folder it names or else the

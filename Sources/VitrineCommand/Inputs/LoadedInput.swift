@@ -18,13 +18,15 @@ struct LoadedInput: Sendable {
 
   /// Reads a picture or a `.npy` array, told apart by the first bytes.
   ///
+  /// - Parameter what: What it is to the user, for messages.
   /// - Throws: ``CommandError``, ``ImagingError`` or ``TensorError``.
   init(
-    contentsOf path: String, for port: Port, preparation: PicturePreparation,
+    contentsOf path: String, what: String = "input", for port: Port,
+    preparation: PicturePreparation,
     note: (String) -> Void
   ) throws {
     self.path = path
-    let bytes = try InputFile.bytes(at: path, what: "input", limit: 4 << 30)
+    let bytes = try InputFile.bytes(at: path, what: what, limit: 4 << 30)
     digest = SHA256.hexadecimalDigest(of: bytes)
     do {
       let isArray = bytes.starts(with: [0x93] + Array("NUMPY".utf8))

@@ -79,12 +79,15 @@ struct PicturePreparation: Sendable {
   func baseline(named name: String, for port: Port) throws -> Tensor {
     let colors = ["black": Color.black, "gray": .gray, "white": .white]
     guard let color = colors[name] else {
-      guard OutputFiles.kind(of: name) == .file else {
+      let isPath = name.contains("/") || !FileName.pathExtension(of: name).isEmpty
+      guard isPath || OutputFiles.kind(of: name) == .file else {
         throw CommandError.usage(
           "baseline: expected a number, mean, blur, black, gray, white or a file, found '\(name)'"
             + ArgumentParser.suggestion(name, colors.keys.sorted() + ["mean", "blur"]))
       }
-      return try LoadedInput(contentsOf: name, for: port, preparation: self, note: { _ in }).tensor
+      return try LoadedInput(
+        contentsOf: name, what: "baseline", for: port, preparation: self, note: { _ in }
+      ).tensor
     }
     let layout = try PictureLayout(port)
     guard let width = layout.width, let height = layout.height else {

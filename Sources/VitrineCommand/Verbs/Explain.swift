@@ -28,7 +28,8 @@ extension Verb {
       CommonFlags.labels,
       Flag(
         "output", short: "o", .value("OUT.png|FOLDER"),
-        help: "Where the pictures go. Without --output, --raw and --json: INPUT-METHOD.png here."),
+        help: "Where the pictures go: a file shows the main one, a folder gets all. Without "
+          + "--output, --raw and --json: INPUT-METHOD.png here."),
       Flag(
         "raw", .value("OUT.npy"),
         help: "Write the attribution of all inputs as an array, batch axis first."),
@@ -126,7 +127,9 @@ extension Verb {
         var written: [String] = []
         if wantsFigures {
           try session.checkCancellation()
-          let figures = try painter.figures(of: explanation, sample: sample)
+          let figures = try painter.figures(
+            of: explanation, sample: sample,
+            mainOnly: request.method.usesTarget && places.takeOneFigure)
           if figures.isEmpty, invocation.has("output") {
             throw CommandError.usage(
               "--output: the attribution of shape \(explanation.attribution.tensor.shape) has no "
