@@ -165,6 +165,7 @@ struct FigurePainter: Sendable {
     } else {
       panels = [try Self.magnified(map.rendered(scale: scale))]
     }
+    let several = explanation.attributions.count { $0.range.isEvidence } > 1
     let mask = try explanation.mask(named: several ? attribution.name + " mask" : "mask", sample)
     if let mask { panels.append(try Self.magnified(mask)) }
     let image = try Self.framed(
