@@ -5,9 +5,14 @@ import VitrineTensor
 
 @Suite("Gradients along a path")
 struct PathGradientsTests {
-  private let x = Inputs([("x", try! Tensor([1, -2, 0.5, 3] as [Double], shape: [2, 2]))])
-  private let start = Inputs([("x", try! Tensor([0, 1, 2, 0] as [Double], shape: [2, 2]))])
+  private let x: Inputs
+  private let start: Inputs
   private let objective = Objective(.output("y"), .elements([0, 1]))
+
+  init() throws {
+    x = Inputs([("x", try Tensor([1, -2, 0.5, 3] as [Double], shape: [2, 2]))])
+    start = Inputs([("x", try Tensor([0, 1, 2, 0] as [Double], shape: [2, 2]))])
+  }
 
   private func points(_ count: Int) -> [PathPoint] {
     (0..<count).map { PathPoint(fraction: Double($0) / 7, weight: 0.25 + Double($0)) }
@@ -25,10 +30,13 @@ struct PathGradientsTests {
   func closedForm() throws {
     let found = try sum(CountingModel(), 3).elements(of: Double.self)
     // F_k = Σ_i W_ki x_i²: the gradient at a point is 2 W_ki times the point.
-    let expected = (0..<4).map { j in
-      let (a, b) = ([0, 1, 2, 0][j], [1, -2, 0.5, 3][j])
-      return points(3).reduce(0.0) {
-        $0 + $1.weight * 2 * QuadraticModel.weights[j / 2][j % 2] * (a + $1.fraction * (b - a))
+    var expected = [0.0, 0, 0, 0]
+    for j in 0..<4 {
+      let (a, b): (Double, Double) = ([0, 1, 2, 0][j], [1, -2, 0.5, 3][j])
+      let weight = QuadraticModel.weights[j / 2][j % 2]
+      for point in points(3) {
+        let place: Double = a + point.fraction * (b - a)
+        expected[j] += point.weight * 2 * weight * place
       }
     }
     for (found, expected) in zip(found, expected) { #expect(abs(found - expected) < 1e-14) }

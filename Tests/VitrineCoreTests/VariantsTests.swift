@@ -4,8 +4,12 @@ import VitrineTensor
 
 @Suite("Scores of variants")
 struct VariantsTests {
-  private let x = Inputs([("x", try! Tensor([1, -2, 0.5, 3] as [Double], shape: [2, 2]))])
+  private let x: Inputs
   private let objective = Objective(.output("y"), .elements([0, 1]))
+
+  init() throws {
+    x = Inputs([("x", try Tensor([1, -2, 0.5, 3] as [Double], shape: [2, 2]))])
+  }
 
   /// Variant k adds k to every element.
   private func scores(

@@ -134,9 +134,13 @@ struct ExplanationReport: Sendable {
         switch value {
         case .number(let number):
           seconds ? Number.duration(seconds: number) : Number.significant(number)
+        case .numbers(let numbers) where numbers.count > Self.mostRows:
+          // A table for scripts: people get its size and range.
+          "\(numbers.count) numbers, "
+            + [numbers.min(), numbers.max()].compactMap(\.self)
+            .map { Number.significant($0) }.joined(separator: " to ")
         case .numbers(let numbers):
-          numbers.prefix(Self.mostRows).map { Number.significant($0) }.joined(separator: ", ")
-            + (numbers.count > Self.mostRows ? ", …" : "")
+          numbers.map { Number.significant($0) }.joined(separator: ", ")
         case .text(let text): text
         case .texts(let texts):
           texts.prefix(Self.mostRows).joined(separator: ", ")

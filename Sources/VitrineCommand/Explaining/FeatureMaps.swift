@@ -12,6 +12,8 @@ struct FeatureMaps: Sendable {
   let range: Attribution.Range
   /// `[row, channel, height, width]`
   let values: [Float]
+  /// Whether all channels hold the same map, as where a window covers them together: it counts once.
+  private let areChannelsEqual: Bool
 
   /// Creates the maps of a sample; `nil` if the attribution has no height and width.
   init?(_ attribution: Attribution, sample: Int) throws {
@@ -34,21 +36,28 @@ struct FeatureMaps: Sendable {
     height = extent(3)
     width = extent(4)
     range = attribution.range
-    values = try tensor.elements(of: Float.self)
+    let values = try tensor.elements(of: Float.self)
+    self.values = values
+    let plane = max(height * width, 1)
+    let row = plane * max(channels, 1)
+    areChannelsEqual = values.indices.allSatisfy {
+      values[$0] == values[$0 / row * row + $0 % plane]
+    }
   }
 
   /// How the channels of a map become one number for each pixel, in words; empty if there is one.
   var reduction: String {
-    channels == 1 || range == .input
-      ? "" : range == .signed ? "sum over channels" : "largest over channels"
+    if channels == 1 || range == .input { return "" }
+    if areChannelsEqual { return "the same in every channel" }
+    return range == .signed ? "sum over channels" : "largest over channels"
   }
 
   /// Returns one number for each pixel: the sum over channels of signed values, so that what cancels
-  /// cancels; the largest of magnitudes.
+  /// cancels; the largest of magnitudes; the value itself where it is the same in every channel.
   func heatMap(row: Int) throws -> HeatMap {
     let plane = height * width
     var map = [Float](repeating: 0, count: plane)
-    for channel in 0..<channels {
+    for channel in 0..<(areChannelsEqual ? 1 : channels) {
       let start = (row * channels + channel) * plane
       for i in 0..<plane {
         let value = values[start + i]
