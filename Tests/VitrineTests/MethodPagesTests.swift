@@ -64,7 +64,7 @@ struct MethodPagesTests {
       #expect(text.hasPrefix("# `\(identifier)`\n\n\(method.summary)\n"), "\(identifier)")
       #expect(text.contains("](../Images/methods/\(identifier).png)"), "\(identifier)")
       #expect(text.contains("--output \(identifier).png\n"), "\(identifier)")
-      let found = text.split(separator: "\n").filter { $0.hasPrefix("## ") }
+      let found = text.split(separator: "\n").filter { $0.hasPrefix("## ") }.map(String.init)
       #expect(found == Self.headings.map { "## " + $0 }, "\(identifier)")
       let source = text.components(separatedBy: "## Source").last ?? ""
       #expect(

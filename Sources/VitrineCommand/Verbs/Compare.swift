@@ -60,7 +60,8 @@ extension Verb {
     let context = Context(
       seed: settings.seed, memoryLimit: settings.configuration.memoryLimit ?? 1 << 30,
       labels: labels?.names, cancellation: session.cancellation,
-      onProgress: { session.show($0, of: "compare") })
+      onProgress: { session.show($0, of: "compare") },
+      resolveBaseline: { try preparation.baseline(named: $0, for: $1) })
 
     var comparison = Comparison()
     for path in invocation.operands.dropFirst() {
