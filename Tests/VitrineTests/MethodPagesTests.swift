@@ -122,7 +122,7 @@ extension Method {
   fileprivate var optionTable: String {
     let rows = options.map { option in
       let unit = option.unit.isEmpty ? "" : " (\(option.unit))"
-      let standard = option.defaultText.map { "`\($0)`" } ?? "chosen from the model"
+      let standard = option.defaultText.map { "`\($0)`" } ?? "not set"
       return
         "| `\(option.name)` | \((option.expectation + unit).cell) | \(standard) | \(option.help.cell) |\n"
     }
