@@ -13,7 +13,7 @@ struct ClaimModels {
   /// Some methods treat columns of a table one by one, but pixels in groups.
   static let all = [
     ClaimModels(name: "table", dimensions: [6], axes: [.feature]),
-    ClaimModels(name: "picture", dimensions: [2, 5, 4], axes: [.channel, .height, .width]),
+    ClaimModels(name: "picture", dimensions: [1, 5, 4], axes: [.channel, .height, .width]),
   ]
 
   /// Features of one sample.
