@@ -260,9 +260,10 @@ struct EquivalenceTests {
     "guided-backpropagation", "deconvnet", "guided-grad-cam",
   ]
 
-  /// Relative L2 distances: sums of up to 72 terms in two layers, some hundred roundings of 6e-8, and of
-  /// 1.1e-16; measured are 5e-7 and 1e-15.
-  private static let limits: [(Network.Precision, Double)] = [(.single, 1e-5), (.double, 1e-12)]
+  /// Relative L2 distances. Gradients of these networks are sums of binary fractions and come out equal;
+  /// what depends on values differs by the order of sums of up to 72 terms: measured are 2.6e-7, and 4.9e-16
+  /// in double precision.
+  private static let limits: [(Network.Precision, Double)] = [(.single, 2e-6), (.double, 1e-14)]
 
   @Test("has the same attributions by every method", arguments: Writing.others)
   fileprivate func sameAttributions(_ writing: Writing) throws {
