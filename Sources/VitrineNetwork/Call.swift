@@ -77,12 +77,13 @@ struct Call {
     if samples == 1 { return 1 }
     let first = try tensors.map { try rows(0..<1, of: $0) }
     guard let single = try? network.engines.engine(for: first) else { return samples }
-    let preferred = min(samples, single.preferredBatch)
-    if preferred == samples, !isBatchFixedToOne { return samples }
+    if samples <= single.preferredBatch, !isBatchFixedToOne { return samples }
+    // Independence shows only with two samples or more.
+    let preferred = min(samples, max(2, single.preferredBatch))
     let part = try tensors.map { try rows(0..<preferred, of: $0) }
     let keepsSamplesApart =
       try? network.engines.engine(for: part).keepsSamplesApart(preferred)
-    if keepsSamplesApart == true { return preferred }
+    if keepsSamplesApart == true { return min(preferred, single.preferredBatch) }
     return isBatchFixedToOne ? 1 : samples
   }
 }
@@ -125,6 +126,19 @@ func rows(_ samples: Range<Int>, of tensor: Tensor) throws -> Tensor {
     }
   }
   return result
+}
+
+/// Returns one of several equal parts along the first axis, in the shape it had before they were put
+/// together.
+func part(_ index: Int, of count: Int, in whole: Tensor, shape: Shape) throws -> Tensor {
+  if count == 1 { return try whole.reshaped(to: shape.dimensions) }
+  let size = whole.shape[0] / count
+  return try rows(index * size..<(index + 1) * size, of: whole).reshaped(to: shape.dimensions)
+}
+
+/// Returns a tensor with a first axis: a single number gets one.
+func row(_ tensor: Tensor) throws -> Tensor {
+  tensor.rank == 0 ? try tensor.reshaped(to: [1]) : tensor
 }
 
 /// Returns tensors put together along the first axis.

@@ -49,13 +49,14 @@ final class EngineCache: Sendable {
       let specialization = try Specialization(
         wiring, inputs: inputs, real: Double.self, memoryLimit: memoryLimit)
       return PreparedEngine(
-        ReferenceExecutor<Double>(specialization), specialization, realType: .float64)
+        ReferenceExecutor<Double>(specialization, memoryLimit: memoryLimit), specialization,
+        realType: .float64)
     case .single, .exact:
       let specialization = try Specialization(
         wiring, inputs: inputs, real: Float.self, memoryLimit: memoryLimit)
       return PreparedEngine(
         PlannedExecutor(
-          specialization, constants: constants, threads: threads,
+          specialization, constants: constants, threads: threads, memoryLimit: memoryLimit,
           isExact: configuration.precision == .exact),
         specialization, realType: .float32)
     }
@@ -120,16 +121,10 @@ struct PreparedEngine: Sendable {
   /// How many cotangents of `samples` samples one backward pass takes at most.
   func cotangentLimit(samples: Int) -> Int { max(1, preferredBatch / max(1, samples)) }
 
-  /// Whether every value that depends on the inputs counts `samples` along its first axis.
-  func keepsSamplesApart(_ samples: Int) -> Bool {
-    let wiring = specialization.wiring
-    let depends = wiring.dependents(of: wiring.inputs)
-    return wiring.values.indices.allSatisfy { value in
-      let type = specialization.types[value]
-      return !depends[value] || type.constant != nil || !type.dataType.isFloatingPoint
-        || type.shape.dimensions.first == samples
-    }
-  }
+  /// Whether a batch of `samples` may be cut anywhere.
+  func keepsSamplesApart(_ samples: Int) -> Bool { specialization.keepsSamplesApart(samples) }
+
+  func dataType(of value: Int) -> DataType { specialization.types[value].dataType }
 
   func evaluate(_ targets: [Int], inputs: [Tensor]) throws -> [Tensor] {
     try engine.evaluate(targets, inputs: inputs)

@@ -95,7 +95,11 @@ public struct Network: Differentiable {
     let parts = try call.chunks { engine, tensors, _ in
       try engine.evaluate(targets, inputs: tensors)
     }
-    return try targets.indices.map { index in try joined(parts.map { $0[index] }) }
+    let depends = wiring.dependents(of: wiring.inputs)
+    return try targets.indices.map { index in
+      // What no input changes is the same in every part.
+      try depends[targets[index]] ? joined(parts.map { $0[index] }) : parts[0][index]
+    }
   }
 
   // MARK: - Differentiable
@@ -106,7 +110,7 @@ public struct Network: Differentiable {
     let problem = try Problem(objective.site, sites, rules, network: self)
     let call = try Call(inputs, network: self)
     let parts = try call.chunks { engine, tensors, samples in
-      let shape = try engine.shape(of: problem.source)
+      let shape = try problem.differentiableShape(engine)
       let chunk = try objective.restricted(to: samples, of: call.samples)
       let result = try engine.gradients(
         of: problem.source, withRespectTo: problem.sites, inputs: tensors, rules: problem.rules,
@@ -126,7 +130,7 @@ public struct Network: Differentiable {
     let problem = try Problem(output, sites, rules, network: self)
     let call = try Call(inputs, network: self)
     let parts = try call.chunks { engine, tensors, samples in
-      let shape = try engine.shape(of: problem.source)
+      let shape = try problem.differentiableShape(engine)
       let count = samples.count > 0 ? shape.count / samples.count : 0
       let elements = elements ?? Array(0..<count)
       var values: [Tensor] = []
@@ -192,6 +196,7 @@ private struct Problem {
   let source: Int
   let sites: [Int]
   let rules: RuleTable
+  private let name: String
 
   init(_ source: Site, _ sites: [Site], _ rules: BackwardRules, network: Network) throws {
     self.source = try network.value(source)
@@ -211,6 +216,20 @@ private struct Problem {
       }
     }
     self.rules = try RuleTable(rules, network.wiring, path: path)
+    self.name = source.name
+  }
+
+  /// Returns the source's shape.
+  ///
+  /// - Throws: ``NetworkError/notDifferentiable(_:)`` if it holds integers or truth values.
+  func differentiableShape(_ engine: PreparedEngine) throws -> Shape {
+    let type = engine.dataType(of: source)
+    guard type.isFloatingPoint else {
+      throw NetworkError.notDifferentiable(
+        "'\(name)' holds \(type) elements, which do not change smoothly; explain a value it is "
+          + "computed from")
+    }
+    return try engine.shape(of: source)
   }
 }
 

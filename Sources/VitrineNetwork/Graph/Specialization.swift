@@ -31,6 +31,7 @@ package struct Specialization: Sendable {
       case .node: types.append(ValueType(Self.unknownShape, .float32))
       }
     }
+    var foldedBytes = 0
     for node in wiring.nodes {
       let arguments = node.inputs.map { $0.map { types[$0] } }
       do {
@@ -49,7 +50,16 @@ package struct Specialization: Sendable {
           }
         }
         if results.allSatisfy({ $0.constant != nil }) { continue }
-        if arguments.allSatisfy({ $0 == nil || $0?.constant != nil }) {
+        if arguments.allSatisfy({ $0 == nil || $0?.constant != nil }),
+          Self.isCheap(node, arguments, results)
+        {
+          for result in results {
+            foldedBytes += result.shape.count * result.dataType.byteCount
+          }
+          guard foldedBytes <= memoryLimit else {
+            throw NetworkError.memoryLimit(
+              needed: foldedBytes, limit: memoryLimit, what: "the model's computed constants")
+          }
           let constants = arguments.map { $0?.constant }
           for (output, tensor) in zip(node.outputs, try node.operation.evaluate(constants, T.self))
           {
@@ -87,6 +97,23 @@ package struct Specialization: Sendable {
   private static func constant<T: RealScalar>(_ tensor: Tensor, _: T.Type) -> ValueType {
     guard tensor.dataType.isFloatingPoint else { return ValueType(constant: tensor) }
     return ValueType(tensor.shape, .float32, constant: tensor.converted(to: T.dataType))
+  }
+
+  /// Whether computing a constant takes a few seconds at most; if not, it is left to the run.
+  ///
+  /// All operators but products take time in proportion to their inputs and outputs.
+  private static func isCheap(
+    _ node: Wiring.Node, _ inputs: [ValueType?], _ outputs: [ValueType]
+  ) -> Bool {
+    guard node.operation is MatMul || node.operation is Gemm || node.operation is Convolution,
+      let left = inputs.first.flatMap({ $0 })?.shape, let output = outputs.first?.shape
+    else { return true }
+    let terms =
+      node.operation is Convolution
+      ? inputs.dropFirst().first.flatMap { $0 }.map { $0.shape.count / max(1, $0.shape[0]) } ?? 1
+      : left.dimensions.max() ?? 1
+    let (work, overflow) = output.count.multipliedReportingOverflow(by: terms)
+    return !overflow && work <= 1 << 32
   }
 
   private static let unknownShape: Shape = {

@@ -30,8 +30,8 @@ struct KernelFunction {
         return nil
       }
       self.init(
-        VK_CLIP, bounds.minimum ?? -Double(Float.greatestFiniteMagnitude),
-        bounds.maximum ?? Double(Float.greatestFiniteMagnitude))
+        VK_CLIP, bounds.minimum ?? -.infinity,
+        bounds.maximum ?? .infinity)
     default: return nil
     }
   }
@@ -61,8 +61,7 @@ struct FusedNode {
 
 /// Decides which nodes are computed together.
 struct Fusion {
-  private let wiring: Wiring
-  private let types: [ValueType]
+  private let specialization: Specialization
   private let readers: [[Int]]
   private let kept: Set<Int>
   private let isActive: [Bool]
@@ -74,10 +73,10 @@ struct Fusion {
   init(
     _ specialization: Specialization, needed: [Bool], kept: Set<Int>, isActive: [Bool]
   ) {
-    wiring = specialization.wiring
-    types = specialization.types
+    self.specialization = specialization
     self.kept = kept
     self.isActive = isActive
+    let wiring = specialization.wiring
     var readers = [[Int]](repeating: [], count: wiring.values.count)
     for (index, node) in wiring.nodes.enumerated() where needed[index] {
       for case let input? in node.inputs { readers[input].append(index) }
@@ -85,8 +84,11 @@ struct Fusion {
     self.readers = readers
   }
 
+  private var wiring: Wiring { specialization.wiring }
+  private var types: [ValueType] { specialization.types }
+
   /// Returns the needed nodes, fused, in execution order.
-  func nodes(needed: [Bool]) -> [FusedNode] {
+  func nodes(needed: [Bool]) throws -> [FusedNode] {
     var absorbed = [Bool](repeating: false, count: wiring.nodes.count)
     var result: [FusedNode] = []
     for index in wiring.nodes.indices where needed[index] && !absorbed[index] {
@@ -94,17 +96,24 @@ struct Fusion {
         continue
       }
       var fused = FusedNode(node: index, output: output, position: index)
-      extend(&fused, &absorbed)
+      // Only a kernel can compute what follows its node.
+      if isFusible(index), case let bare = try Self.lowering(of: fused, specialization),
+        bare.isKernel
+      {
+        extend(&fused, &absorbed)
+      }
       result.append(fused)
     }
     return result.sorted { ($0.position, $0.node) < ($1.position, $1.node) }
   }
 
+  private func isFusible(_ node: Int) -> Bool {
+    ["Conv", "Gemm", "MatMul", "BatchNormalization", "Add", "Mul"].contains(
+      wiring.nodes[node].kind)
+  }
+
   private func extend(_ fused: inout FusedNode, _ absorbed: inout [Bool]) {
     let kind = wiring.nodes[fused.node].kind
-    guard ["Conv", "Gemm", "MatMul", "BatchNormalization", "Add", "Mul"].contains(kind),
-      PlaneShape(types[fused.output].shape.dimensions) != nil
-    else { return }
     let isProduct = kind == "Conv" || kind == "Gemm" || kind == "MatMul"
     while let next = onlyReader(of: fused.output), !absorbed[next] {
       let node = wiring.nodes[next]

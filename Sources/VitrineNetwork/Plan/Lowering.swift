@@ -24,6 +24,13 @@ enum Lowering {
   /// The reference implementation.
   case reference
 
+  var isKernel: Bool {
+    switch self {
+    case .reference, .alias, .reshape: false
+    default: true
+    }
+  }
+
   struct MatrixProduct {
     let inner: Int
     let columns: Int
@@ -72,7 +79,14 @@ extension Fusion {
         bias: folded.bias)
       // Halos cost memory: absurd paddings are left to the reference, which needs none.
       let halo = planar.halo.union(planar.cotangentHalo)
-      guard max(halo.top, halo.left, halo.bottom, halo.right) <= 256 else { return .reference }
+      guard max(halo.top, halo.left, halo.bottom, halo.right) <= 256,
+        // Taps are 32-bit offsets within an image.
+        [source, shape].allSatisfy({
+          Planes(buffer: 0, shape: $0.with(images: 1), halo: halo).byteCount / 4 < Int(Int32.max)
+        }),
+        // The matrix that repeats channels is dense.
+        !planar.isDepthwise || planar.multiplier == 1 || planar.inputs * planar.outputs <= 1 << 22
+      else { return .reference }
       return .convolution(planar)
 
     case let gemm as Gemm:
@@ -136,7 +150,8 @@ extension Fusion {
     switch node.kind {
     case "GlobalAveragePool", "ReduceMean":
       guard let source, types[input].shape.rank == 4, shape.images == source.images,
-        shape.channels == source.channels, shape.height == 1, shape.width == 1
+        shape.channels == source.channels, shape.height == 1, shape.width == 1,
+        try averagesSpace(node, types)
       else { return .reference }
       return .globalAverage
     case "Add", "Mul":
@@ -167,6 +182,14 @@ extension Fusion {
       }
       return .function(function)
     }
+  }
+
+  /// Whether a node of `[batch, channel, height, width]` averages over height and width.
+  private static func averagesSpace(_ node: Wiring.Node, _ types: [ValueType]) throws -> Bool {
+    guard let reduction = node.operation as? Reduction else {
+      return node.operation is GlobalAveragePool
+    }
+    return try reduction.axes(for: node.inputs.map { $0.map { types[$0] } }) == [2, 3]
   }
 
   // MARK: - Folding

@@ -42,7 +42,12 @@ final class Plan: Sendable {
   /// - Returns: All slots.
   func run(_ inputs: [Tensor]) throws -> [Tensor?] {
     let arena = freeArenas.withLock { $0.popLast() } ?? Arena(byteCount: arenaByteCount)
-    defer { freeArenas.withLock { $0.append(arena) } }
+    defer {
+      // One or two callers at a time are usual; memory beyond the cache's size is not hoarded.
+      if arenaByteCount <= 64 << 20 {
+        freeArenas.withLock { if $0.count < 2 { $0.append(arena) } }
+      }
+    }
     var frame = Frame(
       arena: arena.memory,
       slots: inputs + [Tensor?](repeating: nil, count: slotCount - inputs.count))

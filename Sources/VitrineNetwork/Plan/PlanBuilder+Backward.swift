@@ -401,6 +401,8 @@ extension PlanBuilder {
     let shapes = node.inputs.map { $0.map { cotangentShape(of: $0) } }
     let count = request.cotangents
     let rule = request.rules?[fused.node] ?? .gradient
+    let outputShapes = node.outputs.map { $0.map { types[$0].shape } }
+    for case let shape? in shapes { reserve(shape.count * 4) }
     emitHost { _ in
       { frame in
         let point = Point(
@@ -408,10 +410,9 @@ extension PlanBuilder {
           outputs: outputs.compactMap { frame.slots[$0] }, wanted: wanted, rule: rule)
         var sums: [[Tensor]] = Array(repeating: [], count: parts.count)
         for k in 0..<count {
-          let given = try incoming.map { slot -> Tensor? in
-            guard let slot, let all = frame.slots[slot] else { return nil }
-            let samples = all.shape[0] / count
-            return try rows(k * samples..<(k + 1) * samples, of: all)
+          let given = try zip(incoming, outputShapes).map { slot, shape -> Tensor? in
+            guard let slot, let shape, let all = frame.slots[slot] else { return nil }
+            return try part(k, of: count, in: all, shape: shape)
           }
           do {
             let results = try node.operation.pullback(given, at: point, Float.self)
@@ -425,7 +426,8 @@ extension PlanBuilder {
         for (position, slot) in parts.enumerated() {
           guard wanted[position], let shape = shapes[position] else { continue }
           frame.slots[slot] =
-            sums[position].count == count ? try joined(sums[position]) : Tensor(zeros: shape)
+            sums[position].count == count
+            ? try joined(sums[position].map(row)) : Tensor(zeros: shape)
         }
       }
     }

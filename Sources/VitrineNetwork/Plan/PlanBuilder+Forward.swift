@@ -13,10 +13,9 @@ extension PlanBuilder {
         if convolution.isDepthwise, convolution.multiplier > 1 { continue }
         halos[input] = (halos[input] ?? Halo()).union(convolution.halo)
       case .concatenation(let pieces):
+        let counts = Dictionary(pieces.map { ($0, 1) }, uniquingKeysWith: +)
         for (piece, channel) in zip(pieces, firstChannels(of: pieces))
-        where parents[piece] == nil && isStoredByKernels(piece)
-          && pieces.filter({ $0 == piece }).count == 1
-        {
+        where parents[piece] == nil && isStoredByKernels(piece) && counts[piece] == 1 {
           parents[piece] = (fused.output, channel)
         }
       default: continue
@@ -45,7 +44,7 @@ extension PlanBuilder {
   }
 
   private func isStoredByKernels(_ value: Int) -> Bool {
-    guard let index = nodes.firstIndex(where: { $0.output == value }) else { return false }
+    guard let index = producers[value] else { return false }
     switch lowerings[index] {
     case .reference, .alias: return false
     default: return true
@@ -539,6 +538,7 @@ extension PlanBuilder {
       }
       let slot = newSlot()
       slots[output] = slot
+      reserve(types[output].shape.count * 4)
       results.append(slot)
     }
     let targets = results

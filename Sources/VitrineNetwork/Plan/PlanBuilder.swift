@@ -26,6 +26,7 @@ final class PlanBuilder {
   let request: PlanRequest
   let constants: PackedConstants
   let isExact: Bool
+  private let memoryLimit: Int
   let path: DifferentiationPath
   let nodes: [FusedNode]
   let lowerings: [Lowering]
@@ -51,9 +52,13 @@ final class PlanBuilder {
   /// The slot in which the source's cotangents come, `[cotangents · batch, …]`: after the inputs.
   let seedSlot: Int
 
+  /// The index of the fused node that stores a value.
+  let producers: [Int: Int]
   private(set) var buffers: [ArenaPlanner.Buffer] = []
   private var drafts: [Draft] = []
   private(set) var slotCount: Int
+  /// Bytes of the row-major tensors whose shapes are known.
+  private var slotBytes = 0
   private var tables: [UnsafeMutableRawPointer] = []
   private var heldConstants: [PackedConstant] = []
 
@@ -64,8 +69,9 @@ final class PlanBuilder {
 
   init(
     _ specialization: Specialization, _ request: PlanRequest, constants: PackedConstants,
-    isExact: Bool
+    isExact: Bool, memoryLimit: Int
   ) throws {
+    self.memoryLimit = memoryLimit
     self.specialization = specialization
     self.request = request
     self.constants = constants
@@ -80,9 +86,11 @@ final class PlanBuilder {
     let isActive =
       request.source == nil
       ? [Bool](repeating: false, count: wiring.values.count) : path.isActive
-    nodes = Fusion(specialization, needed: needed, kept: kept, isActive: isActive)
+    nodes = try Fusion(specialization, needed: needed, kept: kept, isActive: isActive)
       .nodes(needed: needed)
     lowerings = try nodes.map { try Fusion.lowering(of: $0, specialization) }
+    producers = Dictionary(
+      nodes.enumerated().map { ($1.output, $0) }, uniquingKeysWith: { first, _ in first })
     seedSlot = wiring.inputs.count
     slotCount = wiring.inputs.count + (request.source == nil ? 0 : 1)
     for (slot, value) in wiring.inputs.enumerated() { slots[value] = slot }
@@ -98,6 +106,11 @@ final class PlanBuilder {
       results += request.sites.map { cotangentSlot(of: $0) }
     }
     let (offsets, byteCount) = ArenaPlanner.place(buffers)
+    guard byteCount <= memoryLimit - min(memoryLimit, slotBytes) else {
+      throw NetworkError.memoryLimit(
+        needed: byteCount + slotBytes, limit: memoryLimit,
+        what: request.source == nil ? "a forward pass" : "a backward pass")
+    }
     let layout = ArenaLayout(offsets: offsets)
     var operations: [vk_op] = []
     var steps: [Plan.Step] = []
@@ -154,6 +167,9 @@ final class PlanBuilder {
     buffers.append(.init(byteCount: byteCount, firstStep: .max, lastStep: -1))
     return buffers.count - 1
   }
+
+  /// Counts bytes of a tensor that a step will make.
+  func reserve(_ bytes: Int) { slotBytes += bytes }
 
   func newSlot() -> Int {
     slotCount += 1
@@ -248,6 +264,7 @@ final class PlanBuilder {
 
   /// Emits the conversion of planes to a fresh row-major tensor.
   func unpack(_ planes: Planes, into slot: Int, shape: Shape) {
+    reserve(shape.count * 4)
     emitHost { _ in { frame in frame.slots[slot] = Tensor(zeros: shape) } }
     emit([planes.buffer], slots: [slot]) { layout in
       changeLayout(

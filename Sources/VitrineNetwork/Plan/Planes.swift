@@ -148,11 +148,11 @@ enum ArenaPlanner {
       let buffer = buffers[index]
       // A vector may be read past the last pixel: keep a distance.
       let size = (buffer.byteCount + 63) / 64 * 64 + 256
-      let alive = placed.filter {
-        buffers[$0].firstStep <= buffer.lastStep && buffers[$0].lastStep >= buffer.firstStep
-      }.sorted { offsets[$0] < offsets[$1] }
+      // Later buffers are born later: what is dead now stays so.
+      placed.removeAll { buffers[$0].lastStep < buffer.firstStep }
+      placed.sort { offsets[$0] < offsets[$1] }
       var offset = 0
-      for other in alive {
+      for other in placed {
         if offset + size <= offsets[other] { break }
         offset = max(offset, offsets[other] + (buffers[other].byteCount + 63) / 64 * 64 + 256)
       }

@@ -6,12 +6,15 @@ final class PlannedExecutor: Engine {
   private let specialization: Specialization
   private let constants: PackedConstants
   private let threads: Int
+  private let memoryLimit: Int
   private let isExact: Bool
   private let plans = Mutex<[PlanRequest: (plan: Plan, results: [Int])]>([:])
 
   init(
-    _ specialization: Specialization, constants: PackedConstants, threads: Int, isExact: Bool
+    _ specialization: Specialization, constants: PackedConstants, threads: Int, memoryLimit: Int,
+    isExact: Bool
   ) {
+    self.memoryLimit = memoryLimit
     self.specialization = specialization
     self.constants = constants
     self.threads = threads
@@ -32,12 +35,11 @@ final class PlannedExecutor: Engine {
       PlanRequest(
         targets: [source], source: source, sites: sites, rules: rules,
         cotangents: cotangents.count))
-    let slots = try plan.run(inputs + [try joined(cotangents)])
+    let slots = try plan.run(inputs + [try joined(cotangents.map(row))])
     let tensors = results.compactMap { slots[$0] }
     let gradients = try cotangents.indices.map { k in
-      try tensors.dropFirst().map { all in
-        let samples = all.shape[0] / cotangents.count
-        return try rows(k * samples..<(k + 1) * samples, of: all)
+      try zip(sites, tensors.dropFirst()).map { site, all in
+        try part(k, of: cotangents.count, in: all, shape: specialization.types[site].shape)
       }
     }
     return (tensors[0], gradients)
@@ -46,7 +48,7 @@ final class PlannedExecutor: Engine {
   private func plan(_ request: PlanRequest) throws -> (plan: Plan, results: [Int]) {
     if let found = plans.withLock({ $0[request] }) { return found }
     let builder = try PlanBuilder(
-      specialization, request, constants: constants, isExact: isExact)
+      specialization, request, constants: constants, isExact: isExact, memoryLimit: memoryLimit)
     let made = try builder.plan(threads: threads)
     plans.withLock { cache in
       // Callers with ever new sites must not fill the memory with plans.

@@ -9,7 +9,12 @@ package struct ReferenceExecutor<T: RealScalar>: Engine {
   package let specialization: Specialization
   private var wiring: Wiring { specialization.wiring }
 
-  package init(_ specialization: Specialization) { self.specialization = specialization }
+  private let memoryLimit: Int
+
+  package init(_ specialization: Specialization, memoryLimit: Int) {
+    self.specialization = specialization
+    self.memoryLimit = memoryLimit
+  }
 
   package func evaluate(_ targets: [Int], inputs: [Tensor]) throws -> [Tensor] {
     let values = try forward(to: targets, inputs: inputs, keeping: Set(targets))
@@ -45,16 +50,29 @@ package struct ReferenceExecutor<T: RealScalar>: Engine {
     for (index, node) in wiring.nodes.enumerated() where needed[index] {
       for case let input? in node.inputs { remainingReaders[input] += 1 }
     }
+    var liveBytes = 0
     for (index, node) in wiring.nodes.enumerated() where needed[index] {
+      for case let output? in node.outputs { liveBytes += bytes(output) }
+      guard liveBytes <= memoryLimit else {
+        throw NetworkError.memoryLimit(
+          needed: liveBytes, limit: memoryLimit, what: "a pass up to node \(node.name)")
+      }
       let arguments = try node.inputs.map { try $0.map { try value($0, in: values) } }
       let results = try named(node) { try node.operation.evaluate(arguments, T.self) }
       for case (let output?, let result) in zip(node.outputs, results) { values[output] = result }
       for case let input? in node.inputs {
         remainingReaders[input] -= 1
-        if remainingReaders[input] == 0, !kept.contains(input) { values[input] = nil }
+        if remainingReaders[input] == 0, !kept.contains(input), values[input] != nil {
+          values[input] = nil
+          liveBytes -= bytes(input)
+        }
       }
     }
     return values
+  }
+
+  private func bytes(_ value: Int) -> Int {
+    specialization.types[value].shape.count * MemoryLayout<T>.size
   }
 
   private func backward(
