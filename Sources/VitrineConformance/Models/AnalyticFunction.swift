@@ -43,7 +43,8 @@ public struct AnalyticFunction: Sendable {
     _ name: String, kind: String = "Gemm", weights: [[Double]], bias: [Double],
     dimensions: [Int]? = nil
   ) -> AnalyticFunction {
-    AnalyticFunction(
+    precondition(bias.count == weights.count, "one number of the bias for each row of weights")
+    return AnalyticFunction(
       name: name, kind: kind, dimensions: dimensions ?? [weights.count],
       // Loops, because chains of closures make most of a debug test's time.
       value: { x in
