@@ -71,7 +71,8 @@ public struct GradientMagnitude: Explainer {
       Option(
         "layer-norms", .flag, default: "false",
         help: "Report the length of the score's gradient at every layer."),
-    ])
+    ],
+    claims: [.dummy, .implementationInvariance, .symmetry])
 
   /// How the channels become one.
   public let channels: Channels

@@ -41,7 +41,8 @@ public struct IntegratedGradients: Explainer {
       Option(
         "maximum-steps", .integer(1...mostSteps), default: "1600",
         help: "Where doubling ends, with a tolerance."),
-    ])
+    ],
+    claims: Set(Claim.allCases))
 
   /// Points of the path; ``Rule/trapezoid`` takes one more.
   public let steps: Int

@@ -54,7 +54,8 @@ public struct InputJacobian: Explainer {
         help:
           "List so many of the most and of the least influential input elements for each output."
       ),
-    ])
+    ],
+    claims: [.dummy, .linearity, .implementationInvariance, .symmetry])
 
   /// Flat indices of the outputs to differentiate; `nil` for all.
   public let outputs: [Int]?

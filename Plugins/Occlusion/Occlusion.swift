@@ -30,7 +30,8 @@ public struct Occlusion: Explainer {
       Option(
         "scales", .integers(1...Int.max), default: nil, unit: "elements",
         help: "Several sides instead of one: the mean of their maps, and each of them."),
-    ])
+    ],
+    claims: [.sensitivity, .linearity, .implementationInvariance])
 
   /// Side of the window along every axis, or one for each axis; `nil` for the default.
   public let window: [Int]?

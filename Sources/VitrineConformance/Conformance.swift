@@ -43,17 +43,20 @@ public enum Conformance {
   ///   - options: Texts of its options; defaults for the rest.
   ///   - cases: What to explain. A case that the method refuses with a `CoreError` saying that it does not
   ///     apply is passed over, as long as one remains.
+  ///   - claims: Axioms to examine as well. By default those of the manifest, or none where options are
+  ///     given: a method claims them with its defaults.
   /// - Returns: At most one violation for each law and case.
-  /// - Complexity: About ten explanations for each case.
+  /// - Complexity: About ten explanations for each case, and ten for each claim.
   public static func check(
     _ type: any Explainer.Type, options: [String: String] = [:],
-    on cases: [Case] = Conformance.cases
+    on cases: [Case] = Conformance.cases, claims: Set<Claim>? = nil
   ) -> [Violation] {
     var examination = Examination(type, options)
     examination.checkManifest()
     examination.checkOptions()
     for subject in cases { examination.examine(subject) }
     examination.checkApplicability()
+    examination.check(claims ?? (options.isEmpty ? type.method.claims : []), on: cases)
     return examination.violations
   }
 

@@ -4,9 +4,9 @@ import VitrineTensor
 
 /// One explainer under examination, and what was found so far.
 struct Examination {
-  private let type: any Explainer.Type
-  private let options: [String: String]
-  private let method: Method
+  let type: any Explainer.Type
+  let options: [String: String]
+  let method: Method
   private(set) var violations: [Violation] = []
   private var explained = 0
 
@@ -16,9 +16,9 @@ struct Examination {
     method = type.method
   }
 
-  private mutating func report(_ law: Law, _ detail: String) { report(law, nil, detail) }
+  mutating func report(_ law: Law, _ detail: String) { report(law, nil, detail) }
 
-  private mutating func report(_ law: Law, _ subject: String?, _ detail: String) {
+  mutating func report(_ law: Law, _ subject: String?, _ detail: String) {
     guard !violations.contains(where: { $0.law == law && $0.subject == subject }) else { return }
     violations.append(Violation(law: law, subject: subject, detail: detail))
   }
@@ -347,7 +347,7 @@ private final class ProgressRecord: Sendable {
 
 extension CoreError {
   /// Whether it says that the request does not fit this model, as opposed to a fault.
-  fileprivate var meansNotApplicable: Bool {
+  var meansNotApplicable: Bool {
     switch self {
     case .notApplicable, .unknownName, .inputCount, .channelOutOfRange, .elementOutOfRange,
       .noProbability:
@@ -380,7 +380,7 @@ extension Conformance.Case {
 
 extension Tensor {
   /// The extent of the first axis; 1 for a scalar.
-  fileprivate var rowCount: Int { rank > 0 ? shape[0] : 1 }
+  var rowCount: Int { rank > 0 ? shape[0] : 1 }
 
   /// Returns a copy of some rows of the first axis, in memory of its own.
   fileprivate func rows(_ range: Range<Int>) -> Tensor {

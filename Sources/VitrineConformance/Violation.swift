@@ -1,4 +1,6 @@
-/// What every explainer promises.
+import VitrineCore
+
+/// What every explainer promises, and the axioms that some claim.
 public enum Law: String, Sendable, Hashable, CaseIterable {
   /// The description is complete: names in kebab-case and unique, help for every option.
   case manifest
@@ -27,6 +29,30 @@ public enum Law: String, Sendable, Hashable, CaseIterable {
   /// A model without the required capability is refused with `CoreError.missingCapability`, and one
   /// that has it suffices.
   case capability
+  /// ``Claim/completeness``, of those that claim it; so are the laws that follow.
+  case completeness
+  /// ``Claim/sensitivity``
+  case sensitivity
+  /// ``Claim/dummy``
+  case dummy
+  /// ``Claim/linearity``
+  case linearity
+  /// ``Claim/implementationInvariance``
+  case implementationInvariance = "implementation-invariance"
+  /// ``Claim/symmetry``
+  case symmetry
+
+  /// The law that a claim makes.
+  init(_ claim: Claim) {
+    switch claim {
+    case .completeness: self = .completeness
+    case .sensitivity: self = .sensitivity
+    case .dummy: self = .dummy
+    case .linearity: self = .linearity
+    case .implementationInvariance: self = .implementationInvariance
+    case .symmetry: self = .symmetry
+    }
+  }
 }
 
 /// A law that an explainer broke, and how.

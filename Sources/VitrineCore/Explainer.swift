@@ -5,7 +5,8 @@
 /// sample's attribution does not depend on the rest of the batch, also when the method is random; the
 /// inputs stay as they were; a target that does not exist is an error; the model is used only through
 /// ``Model`` and, where ``method`` requires gradients, ``Differentiable``; a cancelled run throws
-/// ``CoreError/cancelled`` after at most a few calls of the model.
+/// ``CoreError/cancelled`` after at most a few calls of the model; and the axioms that ``Method/claims``
+/// names hold.
 public protocol Explainer: Sendable {
   /// What it is, needs and can be told; the same at every access.
   static var method: Method { get }

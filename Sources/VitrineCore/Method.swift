@@ -25,11 +25,14 @@ public struct Method: Sendable, Hashable {
   /// Whether it can make its own input: then `start=noise` among its options lets it ignore the values
   /// it is given and use only their shapes.
   public let canStartFromNoise: Bool
+  /// The axioms that its attributions obey with default options; the first attribution of each real input
+  /// is meant.
+  public let claims: Set<Claim>
 
   public init(
     identifier: String, aliases: [String] = [], summary: String, paper: String,
     requirement: Requirement, options: [Option], usesTarget: Bool = true,
-    canStartFromNoise: Bool = false
+    canStartFromNoise: Bool = false, claims: Set<Claim> = []
   ) {
     self.identifier = identifier
     self.aliases = aliases
@@ -39,5 +42,6 @@ public struct Method: Sendable, Hashable {
     self.options = options
     self.usesTarget = usesTarget
     self.canStartFromNoise = canStartFromNoise
+    self.claims = claims
   }
 }

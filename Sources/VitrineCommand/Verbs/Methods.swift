@@ -53,6 +53,10 @@ extension Verb {
     text += "  source       \(method.paper)\n"
     text += "  needs        \(need(method.requirement))\n"
     text += "  explains     \(method.usesTarget ? "one score (--target)" : "no score")\n"
+    if !method.claims.isEmpty {
+      let claims = Claim.allCases.filter(method.claims.contains).map(\.rawValue)
+      text += "  claims       \(claims.joined(separator: ", "))\n"
+    }
     if !method.options.isEmpty {
       text += "\nOptions, as --set name=value\n"
       for option in method.options {
@@ -80,6 +84,7 @@ extension Verb {
       "paper": .string(method.paper),
       "requirement": .string(method.requirement.rawValue),
       "uses_target": .bool(method.usesTarget),
+      "claims": .strings(Claim.allCases.filter(method.claims.contains).map(\.rawValue)),
       "options": .array(
         method.options.map { option in
           .object([

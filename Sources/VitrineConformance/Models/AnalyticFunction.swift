@@ -43,13 +43,27 @@ public struct AnalyticFunction: Sendable {
     _ name: String, kind: String = "Gemm", weights: [[Double]], bias: [Double],
     dimensions: [Int]? = nil
   ) -> AnalyticFunction {
-    AnalyticFunction(
+    precondition(bias.count == weights.count, "one number of the bias for each row of weights")
+    return AnalyticFunction(
       name: name, kind: kind, dimensions: dimensions ?? [weights.count],
+      // Loops, because chains of closures make most of a debug test's time.
       value: { x in
-        zip(weights, bias).map { row, offset in zip(row, x).reduce(offset) { $0 + $1.0 * $1.1 } }
+        var y = bias
+        for k in 0..<weights.count {
+          let row = weights[k]
+          var sum = y[k]
+          for i in 0..<x.count { sum += row[i] * x[i] }
+          y[k] = sum
+        }
+        return y
       },
       pullback: { x, g in
-        x.indices.map { i in zip(weights, g).reduce(0) { $0 + $1.0[i] * $1.1 } }
+        var result = [Double](repeating: 0, count: x.count)
+        for k in 0..<g.count where g[k] != 0 {
+          let row = weights[k]
+          for i in 0..<x.count { result[i] += row[i] * g[k] }
+        }
+        return result
       })
   }
 
