@@ -14,6 +14,11 @@ public struct CommandError: Error, Sendable, Equatable, CustomStringConvertible 
 
   public var description: String { message }
 
+  /// Returns the error with the name of the file it is about in front, if the message has it not.
+  func naming(_ file: String) -> CommandError {
+    message.contains(file) ? self : CommandError(exitCode, code: code, "\(file): \(message)")
+  }
+
   static func usage(_ message: String, code: String = "usage") -> CommandError {
     CommandError(.usage, code: code, message)
   }

@@ -36,8 +36,8 @@ extension ImagingError: CustomStringConvertible {
     case .unsupported(let format, let feature):
       return "\(format) uses \(feature), which is not supported; convert the file to 8-bit PNG"
     case .limitExceeded(let limit, let found, let maximum):
-      return "\(limit) is \(found), above the limit of \(maximum); "
-        + "use a smaller picture or raise ImageLimits.\(limit)"
+      return "the picture needs \(found) where \(maximum) are allowed (ImageLimits.\(limit)); "
+        + "use a smaller picture, or raise the limit from Swift"
     case .invalidArgument(let message):
       return message
     case .unknownName(let kind, let name, let known):

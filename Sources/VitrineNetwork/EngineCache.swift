@@ -92,9 +92,25 @@ final class EngineCache: Sendable {
   private static let defaultMemoryLimit: Int = {
     let pages = sysconf(Int32(_SC_PHYS_PAGES))
     let size = sysconf(Int32(_SC_PAGESIZE))
-    guard pages > 0, size > 0 else { return 4 << 30 }
-    return pages / 10 * 7 * size
+    let physical = pages > 0 && size > 0 ? pages * size : 6 << 30
+    return min(physical, controlGroupLimit ?? .max) / 10 * 7
   }()
+
+  /// Bytes that Linux grants the process's container, if it limits them.
+  private static var controlGroupLimit: Int? {
+    for path in [
+      "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ] {
+      guard let file = fopen(path, "r") else { continue }
+      defer { fclose(file) }
+      var bytes = [UInt8](repeating: 0, count: 32)
+      let count = fread(&bytes, 1, bytes.count, file)
+      // The word `max`, or nothing readable, is no limit.
+      let digits = bytes.prefix(count).prefix { $0 >= 0x30 && $0 <= 0x39 }
+      if let limit = Int(String(decoding: digits, as: UTF8.self)), limit > 0 { return limit }
+    }
+    return nil
+  }
 }
 
 /// An engine with what its callers need to know of the shapes it was made for.

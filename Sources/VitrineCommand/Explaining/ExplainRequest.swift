@@ -106,7 +106,10 @@ struct ExplainRequest: Sendable {
     case "top": return Target(.top, score: score)
     case let text:
       if let terms = weightedTerms(text) { return Target(.weighted(terms), score: score) }
-      return Target(Int(text).map { .index($0) } ?? .label(text), score: score)
+      if let index = Int(text) { return Target(.index(index), score: score) }
+      // An index beyond all integers is out of range, not the name of a class.
+      let isNumber = text.allSatisfy { $0.isASCII && $0.isWholeNumber }
+      return Target(isNumber ? .index(.max) : .label(text), score: score)
     }
   }
 

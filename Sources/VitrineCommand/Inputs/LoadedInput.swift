@@ -78,7 +78,13 @@ struct LoadedInput: Sendable {
       && zip(array.shape.dimensions, zip(port.dimensions, port.axes)).allSatisfy {
         $1.0 == nil || $1.0 == $0 || $1.1 == .batch
       }
-    guard fits, array.count > 0 else {
+    guard array.count > 0 else {
+      throw CommandError.badData(
+        "expected an array with elements for the model's input '\(port.name)', found shape "
+          + "\(array.shape), which has none",
+        code: "input-shape")
+    }
+    guard fits else {
       throw CommandError.badData(
         "expected an array of shape \(port.shapeDescription) for the model's input "
           + "'\(port.name)', found \(array.shape)",
@@ -86,6 +92,19 @@ struct LoadedInput: Sendable {
     }
     if port.dataType.isFloatingPoint, !array.dataType.isFloatingPoint {
       return array.converted(to: .float32)
+    }
+    if port.dataType == .int64, array.dataType.isFloatingPoint {
+      let whole = array.converted(to: .int64)
+      guard
+        try whole.converted(to: .float64).elements(of: Double.self)
+          == array.converted(to: .float64).elements(of: Double.self)
+      else {
+        throw CommandError.badData(
+          "the model's input '\(port.name)' takes integers, found numbers with fractions or beyond "
+            + "their range; save the array as int64",
+          code: "input-type")
+      }
+      return whole
     }
     return array
   }

@@ -12,7 +12,11 @@ struct LoadedModel: Sendable {
   /// - Throws: ``ONNXError`` or ``NetworkError``.
   init(contentsOf path: String, configuration: Network.Configuration) throws {
     self.path = path
-    network = try Network(ONNX.graph(contentsOf: path), configuration: configuration)
+    do {
+      network = try Network(ONNX.graph(contentsOf: path), configuration: configuration)
+    } catch {
+      throw CommandError(error).naming(FileName.last(of: path))
+    }
   }
 
   /// The file's name without its folder.
