@@ -6,6 +6,8 @@ import VitrineTestSupport
 private struct Example: Sendable, CustomTestStringConvertible {
   let golden: String
   let target: Int
+  var rules = IntegratedGradients.Rule.allCases
+  var occlusionPrecisions = Network.Precision.allCases.filter { $0 != .exact }
 
   var model: String { String(golden.prefix { $0 != "/" }) }
   var testDescription: String { golden }
@@ -23,7 +25,12 @@ private struct Example: Sendable, CustomTestStringConvertible {
     Example(golden: "lenet_mnist/digit7_t10k_00000", target: 7),
     Example(golden: "captum_cifar_cnn/ship_0000", target: 8),
     Example(golden: "resnet20_cifar10/ship_0000", target: 8),
-    Example(golden: "squeezenet_imagenet/kitten", target: 281),
+    // Gauss–Legendre is left out: on the picture's white ground max pooling meets exact ties, which
+    // rounding breaks. In PyTorch itself nodes moved by one part in 1e15 move that array by 9e-4.
+    // Of the other rules the reference has `middle` only. 729 float64 passes would take minutes.
+    Example(
+      golden: "squeezenet_imagenet/kitten", target: 281, rules: [.middle],
+      occlusionPrecisions: [.single]),
   ]
 #endif
 
@@ -36,10 +43,12 @@ struct PathMethodFixtureTests {
     let graph = try ONNX.graph(contentsOf: Fixtures.path("models/\(example.model).onnx"))
     let x = try Fixtures.tensor("golden/\(example.golden)/input.npy")
     let network = try Network(graph, configuration: .init(precision: .double))
-    for (rule, name) in [
-      (IntegratedGradients.Rule.gaussLegendre, "gausslegendre"), (.left, "left"),
-      (.middle, "middle"), (.right, "right"), (.trapezoid, "trapezoid_51pts"),
-    ] {
+    let names: [IntegratedGradients.Rule: String] = [
+      .gaussLegendre: "gausslegendre", .left: "left", .middle: "middle", .right: "right",
+      .trapezoid: "trapezoid_51pts",
+    ]
+    for rule in example.rules {
+      let name = try #require(names[rule])
       let found = try IntegratedGradients(rule: rule).explain(
         network, at: Inputs(x, for: network), target: .index(example.target), context: Context())
       let expected = try Fixtures.tensor("golden/\(example.golden)/ig50_\(name).npy")
@@ -55,7 +64,8 @@ struct PathMethodFixtureTests {
     let graph = try ONNX.graph(contentsOf: Fixtures.path("models/\(example.model).onnx"))
     let x = try Fixtures.tensor("golden/\(example.golden)/input.npy")
     let expected = try Fixtures.tensor("golden/\(example.golden)/occlusion.npy")
-    for (precision, limit) in [(Network.Precision.double, 2e-6), (.single, 1e-4)] {
+    for precision in example.occlusionPrecisions {
+      let limit = precision == .double ? 2e-6 : 1e-4
       let network = try Network(graph, configuration: .init(precision: precision))
       // The windows of the reference are the defaults: 4 by 2 of 28 and 32 pixels, 16 by 8 of 224.
       let found = try Occlusion().explain(
