@@ -216,7 +216,7 @@ extension Differentiable {
 /// Turns K tensors `[N, …]` into one `[N, K, …]`.
 private func stackRows(_ rows: [Tensor], samples: Int, _ site: Site) throws -> Tensor {
   guard let first = rows.first else { return Tensor(zeros: try Shape([samples, 0])) }
-  // The rows come from a model we do not know, and their bytes are copied unchecked below.
+  // The rows come from a model we do not know.
   for row in rows where row.shape != first.shape || row.dataType != first.dataType {
     throw CoreError.shapeMismatch(
       what: "gradient of \(site)", expected: first.shape.dimensions, found: row.shape.dimensions)
@@ -226,19 +226,5 @@ private func stackRows(_ rows: [Tensor], samples: Int, _ site: Site) throws -> T
       what: "gradient of \(site) for \(samples) samples",
       expected: [samples] + first.shape.dimensions.dropFirst(), found: first.shape.dimensions)
   }
-  let shape = try Shape([samples, rows.count] + first.shape.dimensions.dropFirst())
-  var result = Tensor(zeros: shape, first.dataType)
-  let bytes = samples > 0 ? first.count / samples * first.dataType.byteCount : 0
-  result.withMutableBytes { target in
-    for (k, row) in rows.enumerated() {
-      row.withBytes { source in
-        for n in 0..<samples {
-          let start = (n * rows.count + k) * bytes
-          UnsafeMutableRawBufferPointer(rebasing: target[start..<start + bytes])
-            .copyMemory(from: UnsafeRawBufferPointer(rebasing: source[n * bytes..<(n + 1) * bytes]))
-        }
-      }
-    }
-  }
-  return result
+  return try Tensor.stack(rows, axis: 1)
 }

@@ -114,18 +114,7 @@ extension Objective {
 
 /// Returns some samples of a tensor.
 func rows(_ samples: Range<Int>, of tensor: Tensor) throws -> Tensor {
-  let total = tensor.shape[0]
-  let bytes = total > 0 ? tensor.count / total * tensor.dataType.byteCount : 0
-  var result = Tensor(
-    zeros: try Shape([samples.count] + tensor.shape.dimensions.dropFirst()), tensor.dataType)
-  result.withMutableBytes { target in
-    tensor.withBytes { source in
-      target.copyMemory(
-        from: UnsafeRawBufferPointer(
-          rebasing: source[samples.lowerBound * bytes..<samples.upperBound * bytes]))
-    }
-  }
-  return result
+  try tensor.sliced(axis: 0, samples)
 }
 
 /// Returns one of several equal parts along the first axis, in the shape it had before they were put
@@ -141,60 +130,23 @@ func row(_ tensor: Tensor) throws -> Tensor {
   tensor.rank == 0 ? try tensor.reshaped(to: [1]) : tensor
 }
 
-/// Returns tensors put together along the first axis.
+/// Returns tensors put together along the first axis; none give `[0]`.
 func joined(_ parts: [Tensor]) throws -> Tensor {
-  guard let first = parts.first else { return Tensor(zeros: try Shape([0])) }
-  if parts.count == 1 { return first }
-  let samples = parts.reduce(0) { $0 + ($1.shape.dimensions.first ?? 1) }
-  var result = Tensor(
-    zeros: try Shape([samples] + first.shape.dimensions.dropFirst()), first.dataType)
-  result.withMutableBytes { target in
-    var start = 0
-    for part in parts {
-      part.withBytes { source in
-        UnsafeMutableRawBufferPointer(rebasing: target[start..<start + source.count])
-          .copyMemory(from: source)
-        start += source.count
-      }
-    }
+  switch parts.count {
+  case 0: Tensor(zeros: try Shape([0]))
+  case 1: parts[0]
+  default: try Tensor.concatenation(of: parts, axis: 0)
   }
-  return result
 }
 
 /// Returns K tensors `[samples, …]` as one `[samples, K, …]`.
 func stacked(_ rows: [Tensor], samples: Int) throws -> Tensor {
-  guard let first = rows.first else { return Tensor(zeros: try Shape([samples, 0])) }
-  var result = Tensor(
-    zeros: try Shape([samples, rows.count] + first.shape.dimensions.dropFirst()), first.dataType)
-  let bytes = samples > 0 ? first.count / samples * first.dataType.byteCount : 0
-  result.withMutableBytes { target in
-    for (k, row) in rows.enumerated() {
-      row.withBytes { source in
-        for n in 0..<samples {
-          let start = (n * rows.count + k) * bytes
-          UnsafeMutableRawBufferPointer(rebasing: target[start..<start + bytes])
-            .copyMemory(from: UnsafeRawBufferPointer(rebasing: source[n * bytes..<(n + 1) * bytes]))
-        }
-      }
-    }
-  }
-  return result
+  try rows.isEmpty ? Tensor(zeros: Shape([samples, 0])) : Tensor.stack(rows, axis: 1)
 }
 
 /// Returns one element of every sample, shape `[samples]`.
 func column(_ element: Int, of value: Tensor) throws -> Tensor {
   let samples = value.shape.dimensions.first ?? 1
-  let perSample = samples > 0 ? value.count / samples : 0
-  let size = value.dataType.byteCount
-  var result = Tensor(zeros: try Shape([samples]), value.dataType)
-  result.withMutableBytes { target in
-    value.withBytes { source in
-      for n in 0..<samples {
-        let start = (n * perSample + element) * size
-        UnsafeMutableRawBufferPointer(rebasing: target[n * size..<(n + 1) * size])
-          .copyMemory(from: UnsafeRawBufferPointer(rebasing: source[start..<start + size]))
-      }
-    }
-  }
-  return result
+  return try value.reshaped(to: [samples, samples > 0 ? value.count / samples : 0])
+    .select(axis: 1, index: element)
 }
