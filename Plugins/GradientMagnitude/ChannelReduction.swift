@@ -19,28 +19,31 @@ extension GradientMagnitude {
       dimensions[channelAxis] = 1
     }
     let shape = try Shape(dimensions)
+    let planes = Planes(count: extent, size: inner)
     let reduced = try gradient.converted(to: .float64).withElements(of: Double.self) { source in
-      Tensor(uninitialized: shape, of: Double.self) { target in
-        for i in target.indices {
-          let (outer, position) = i.quotientAndRemainder(dividingBy: inner)
-          let start = outer * extent * inner + position
-          let values = stride(from: start, to: start + extent * inner, by: inner)
-            .lazy.map { source[$0] }
-          target[i] = combine(values)
-        }
-      }
+      Tensor(uninitialized: shape, of: Double.self) { target in combine(planes, source, target) }
     }
     return reduced.converted(to: gradient.dataType)
   }
 
-  private func combine(_ values: some Sequence<Double>) -> Double {
+  private func combine(
+    _ planes: Planes, _ source: UnsafeBufferPointer<Double>,
+    _ target: UnsafeMutableBufferPointer<Double>
+  ) {
     switch channels {
-    case .none: values.reduce(0) { signed ? $0 + kept($1) : $0 + kept($1).magnitude }
-    case .max: values.reduce(0) { Swift.max($0, kept($1).magnitude) }
-    case .sum:
-      signed ? kept(values.reduce(0, +)) : values.reduce(0) { $0 + kept($1).magnitude }
-    case .l2: values.reduce(0) { $0 + kept($1) * kept($1) }.squareRoot()
-    case .sumThenAbs: kept(values.reduce(0, +)).magnitude
+    case .none where signed: planes.fold(source, target) { $0 + kept($1) }
+    case .none: planes.fold(source, target) { $0 + kept($1).magnitude }
+    case .max: planes.fold(source, target) { Swift.max($0, kept($1).magnitude) }
+    case .sum where signed:
+      planes.fold(source, target) { $0 + $1 }
+      for i in target.indices { target[i] = kept(target[i]) }
+    case .sum: planes.fold(source, target) { $0 + kept($1).magnitude }
+    case .l2:
+      planes.fold(source, target) { $0 + kept($1) * kept($1) }
+      for i in target.indices { target[i] = target[i].squareRoot() }
+    case .sumThenAbs:
+      planes.fold(source, target) { $0 + $1 }
+      for i in target.indices { target[i] = kept(target[i]).magnitude }
     }
   }
 
@@ -51,6 +54,32 @@ extension GradientMagnitude {
     case .all: derivative
     case .positive: Swift.max(derivative, 0)
     case .negative: Swift.min(derivative, 0)
+    }
+  }
+}
+
+/// Channel planes that lie one after the other.
+private struct Planes {
+  let count: Int
+  let size: Int
+
+  /// Writes, for each position, the fold of all channels from zero on, in channel order.
+  ///
+  /// Plane after plane, so that memory is read as it lies.
+  @inline(__always)
+  func fold(
+    _ source: UnsafeBufferPointer<Double>, _ target: UnsafeMutableBufferPointer<Double>,
+    _ step: (Double, Double) -> Double
+  ) {
+    target.update(repeating: 0)
+    guard size > 0 else { return }
+    for outer in 0..<target.count / size {
+      for channel in 0..<count {
+        let start = (outer * count + channel) * size
+        for i in 0..<size {
+          target[outer * size + i] = step(target[outer * size + i], source[start + i])
+        }
+      }
     }
   }
 }
