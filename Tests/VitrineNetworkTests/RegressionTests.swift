@@ -87,9 +87,11 @@ import VitrineTestSupport
 
   @Test("samples are never mixed by running them together, and a mixing graph is never cut")
   func mixingGraphs() throws {
-    /// A softmax over the samples of a fixed batch of one, and two transpositions around one.
+    // A softmax over the samples of a fixed batch of one, two transpositions around one, and rows moved
+    // by a negative pad before them and a positive one after.
     for build in [
       { (g: inout GraphDraft) in g.node("Softmax", ["x"], ["axis": .integer(0)]) },
+      { (g: inout GraphDraft) in g.node("Pad", ["x", g.integers([-1, 0, 1, 0])]) },
       { (g: inout GraphDraft) in
         let columns = g.node("Transpose", ["x"])
         return g.node("Transpose", [g.node("Softmax", [columns], ["axis": .integer(1)])])

@@ -73,9 +73,7 @@ extension Specialization {
       return !isFirst(concat.axis, rank) && !isDependent.contains(false)
     case let split as Split: return onlyFirst && !isFirst(split.axis, rank)
     case let gather as Gather: return onlyFirst && !isFirst(gather.axis, data.shape.rank)
-    case is Pad:
-      // Rows may only have been added, and their number is the same.
-      return onlyFirst
+    case let pad as Pad: return (try? onlyFirst && pad.keepsFirstAxis(inputs)) ?? false
     case let viewing as any Viewing:
       guard onlyFirst, let (view, shape) = try? viewing.view(inputs) else { return false }
       return shape.dimensions.first == view.extents.first

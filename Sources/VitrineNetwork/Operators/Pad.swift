@@ -49,6 +49,11 @@ package struct Pad: Operator {
     var count: Int { max(0, min(extent, extent + after) - start) }
   }
 
+  /// Whether nothing is added to or taken from the first axis.
+  package func keepsFirstAxis(_ inputs: [ValueType?]) throws -> Bool {
+    try sides(inputs).first.map { $0.before == 0 && $0.after == 0 } ?? false
+  }
+
   private func sides(_ inputs: [ValueType?]) throws -> [Side] {
     let shape = try inputs.required(0, "data").shape
     let pads = try pads.required(inputs)
