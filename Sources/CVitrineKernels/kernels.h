@@ -23,7 +23,7 @@ typedef struct {
   void (*pack_matrix)(
     float *packed, const float *b, size_t k, size_t n, int64_t k_stride, int64_t n_stride);
   void (*pack_spectra)(
-    float *packed, const float *source, size_t channels, int kernel_y, int kernel_x, int dilation_y,
+    float *packed, const float *source, size_t filters, int kernel_y, int kernel_x, int dilation_y,
     int dilation_x, int points_y, int points_x);
   // Floating-point operations done in `rounds` rounds of independent multiply-adds.
   double (*burn)(int64_t rounds);

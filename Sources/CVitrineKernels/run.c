@@ -118,10 +118,10 @@ void vk_pack_matrix(
 }
 
 void vk_pack_spectra(
-  float *packed, const float *source, size_t channels, int kernel_y, int kernel_x, int dilation_y,
+  float *packed, const float *source, size_t filters, int kernel_y, int kernel_x, int dilation_y,
   int dilation_x, int points_y, int points_x) {
   vk_kernels_for(-1)->pack_spectra(
-    packed, source, channels, kernel_y, kernel_x, dilation_y, dilation_x, points_y, points_x);
+    packed, source, filters, kernel_y, kernel_x, dilation_y, dilation_x, points_y, points_x);
 }
 
 int64_t vk_spectral_scratch(int points_y, int points_x, int threads) {

@@ -139,9 +139,8 @@ typedef struct {
   vk_map input, output;
   const float *spectra;   // by vk_pack_spectra
   int32_t images;
-  int32_t blocks;         // of the side with fewer channels: input, or output if `transposed`
-  int32_t filter_blocks;  // of the other side
-  int32_t multiplier;     // 1...16
+  int32_t filters;
+  int32_t multiplier;     // filters of each channel, 1...16
   int32_t transposed;
   int32_t input_height, input_width, height, width;
   int32_t kernel_y, kernel_x;  // extents of the filters, dilation included
@@ -272,9 +271,9 @@ void vk_pack_group(float *packed, const float *source, const int64_t *tap_source
                    size_t tap_count, size_t tap_lanes, int64_t input_stride, int64_t output_stride,
                    size_t outputs, size_t width, const float *scale);
 
-// Filters of a vk_spectral, `[channels][kernel_y][kernel_x]` at `source`, as `[ceil(channels / 16)]` spectra of
+// The filters of a vk_spectral, `[filters][kernel_y][kernel_x]` at `source`, as `[ceil(filters / 16)]` spectra of
 // points_y * (points_x / 2 + 1) * 32 floats.
-void vk_pack_spectra(float *packed, const float *source, size_t channels, int kernel_y, int kernel_x,
+void vk_pack_spectra(float *packed, const float *source, size_t filters, int kernel_y, int kernel_x,
                      int dilation_y, int dilation_x, int points_y, int points_x);
 
 // Packs B (element (k, n) at b[k*k_stride + n*n_stride]) into `[ceil(n/32)][k][32]`, zero-padded.

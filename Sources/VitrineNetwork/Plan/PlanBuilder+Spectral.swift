@@ -78,8 +78,7 @@ extension PlanBuilder {
       op.as.spectral.output = layout.map(output)
       op.as.spectral.spectra = spectra
       op.as.spectral.images = Int32(output.shape.images)
-      op.as.spectral.blocks = Int32((convolution.inputs + 15) / 16)
-      op.as.spectral.filter_blocks = Int32((convolution.outputs + 15) / 16)
+      op.as.spectral.filters = Int32(convolution.outputs)
       op.as.spectral.multiplier = Int32(convolution.multiplier)
       op.as.spectral.transposed = backward ? 1 : 0
       op.as.spectral.input_height = Int32(source.shape.height)
