@@ -40,6 +40,8 @@ let package = Package(
     .target(name: "CVitrineKernels", cSettings: kernelSettings),
     .target(
       name: "VitrineNetwork", dependencies: ["CVitrineKernels", "VitrineCore", "VitrineTensor"]),
+    .target(
+      name: "VitrineTraining", dependencies: ["VitrineCore", "VitrineNetwork", "VitrineTensor"]),
     .target(name: "VitrineONNX", dependencies: ["VitrineCore", "VitrineNetwork", "VitrineTensor"]),
     .target(name: "VitrineImaging"),
     .target(
@@ -55,7 +57,7 @@ let package = Package(
         name: "Vitrine",
         dependencies: [
           "VitrineCore", "VitrineImaging", "VitrineNetwork", "VitrineONNX", "VitrineReport",
-          "VitrineTensor",
+          "VitrineTensor", "VitrineTraining",
         ] + methods.map { .target(name: "Vitrine" + $0) }),
       .target(name: "VitrineConformance", dependencies: ["VitrineCore", "VitrineTensor"]),
       .target(
@@ -76,6 +78,7 @@ let package = Package(
       tests("VitrineTensor"),
       tests("VitrineCore", ["VitrineTensor"]),
       tests("VitrineNetwork", ["VitrineCore", "VitrineONNX", "VitrineTensor"]),
+      tests("VitrineTraining", ["VitrineCore", "VitrineNetwork", "VitrineONNX", "VitrineTensor"]),
       tests("VitrineONNX", ["VitrineCore", "VitrineNetwork", "VitrineTensor"]),
       tests("VitrineImaging"),
       tests("VitrineReport", ["VitrineCore", "VitrineImaging", "VitrineTensor"]),
