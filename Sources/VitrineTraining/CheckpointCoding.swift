@@ -87,7 +87,7 @@ struct CheckpointReader {
 }
 
 /// A checksum that finds damage, FNV-1a of 64 bits over words of eight bytes.
-func checksum(_ bytes: ArraySlice<UInt8>) -> UInt64 {
+package func checkpointChecksum(_ bytes: [UInt8]) -> UInt64 {
   var hash: UInt64 = 0xcbf2_9ce4_8422_2325
   bytes.withUnsafeBytes { bytes in
     var position = 0

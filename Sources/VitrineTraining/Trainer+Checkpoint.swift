@@ -38,7 +38,7 @@ extension Trainer {
       writer.write(0)
     }
     write(history, to: &writer)
-    writer.write(checksum(writer.bytes[...]))
+    writer.write(checkpointChecksum(writer.bytes))
     return writer.bytes
   }
 
@@ -57,7 +57,7 @@ extension Trainer {
       throw invalid("expected version \(Self.version), found \(version)")
     }
     var tail = CheckpointReader(bytes[(bytes.count - 8)...])
-    guard try tail.unsigned() == checksum(bytes[...].dropLast(8)) else {
+    guard try tail.unsigned() == checkpointChecksum(bytes.dropLast(8)) else {
       throw invalid("its checksum is wrong: the file is damaged or cut off")
     }
     let settings = try reader.string("settings")

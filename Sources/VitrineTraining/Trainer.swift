@@ -1,6 +1,6 @@
 import VitrineCore
 public import VitrineNetwork
-import VitrineTensor
+public import VitrineTensor
 
 /// Trains a network: it holds the parameters that change, and gives a ``Network`` of them at any time.
 ///
@@ -102,6 +102,16 @@ public struct Trainer {
 
   /// Names of the parameters that are trained, ascending.
   public var parameterNames: [String] { graph.parameters }
+
+  /// The parameters and running statistics of now by name, in the precision of the training.
+  public var values: [String: Tensor] {
+    var values = Dictionary(uniqueKeysWithValues: zip(graph.parameters, parameters))
+    for (index, pair) in graph.statistics.enumerated() {
+      values[pair.mean] = statistics[2 * index]
+      values[pair.variance] = statistics[2 * index + 1]
+    }
+    return values
+  }
 
   /// Number of trained elements.
   public var parameterCount: Int { parameters.reduce(0) { $0 + $1.count } }
