@@ -43,6 +43,7 @@ let package = Package(
     .target(
       name: "VitrineTraining", dependencies: ["VitrineCore", "VitrineNetwork", "VitrineTensor"]),
     .target(name: "VitrineONNX", dependencies: ["VitrineCore", "VitrineNetwork", "VitrineTensor"]),
+    .target(name: "VitrineFiles"),
     .target(name: "VitrineImaging"),
     .target(
       name: "VitrineReport", dependencies: ["VitrineCore", "VitrineImaging", "VitrineTensor"]),
@@ -63,8 +64,8 @@ let package = Package(
       .target(
         name: "VitrineCommand",
         dependencies: [
-          "Vitrine", "VitrineCore", "VitrineImaging", "VitrineNetwork", "VitrineONNX",
-          "VitrineReport", "VitrineTensor",
+          "Vitrine", "VitrineCore", "VitrineFiles", "VitrineImaging", "VitrineNetwork",
+          "VitrineONNX", "VitrineReport", "VitrineTensor",
         ]),
       // Its product is `vitrine`; the folder is not, because `Vitrine` and `vitrine` are one folder
       // on the file systems of macOS and Windows.
@@ -80,6 +81,7 @@ let package = Package(
       tests("VitrineNetwork", ["VitrineCore", "VitrineONNX", "VitrineTensor"]),
       tests("VitrineTraining", ["VitrineCore", "VitrineNetwork", "VitrineONNX", "VitrineTensor"]),
       tests("VitrineONNX", ["VitrineCore", "VitrineNetwork", "VitrineTensor"]),
+      tests("VitrineFiles"),
       tests("VitrineImaging"),
       tests("VitrineReport", ["VitrineCore", "VitrineImaging", "VitrineTensor"]),
       tests("VitrineConformance", ["Vitrine", "VitrineCore", "VitrineTensor"]),
