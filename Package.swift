@@ -41,7 +41,8 @@ let package = Package(
     .target(
       name: "VitrineNetwork", dependencies: ["CVitrineKernels", "VitrineCore", "VitrineTensor"]),
     .target(
-      name: "VitrineTraining", dependencies: ["VitrineCore", "VitrineNetwork", "VitrineTensor"]),
+      name: "VitrineTraining",
+      dependencies: ["VitrineCore", "VitrineFiles", "VitrineNetwork", "VitrineTensor"]),
     .target(name: "VitrineONNX", dependencies: ["VitrineCore", "VitrineNetwork", "VitrineTensor"]),
     .target(name: "VitrineFiles"),
     .target(name: "VitrineImaging"),
@@ -79,7 +80,7 @@ let package = Package(
       tests("VitrineTensor"),
       tests("VitrineCore", ["VitrineTensor"]),
       tests("VitrineNetwork", ["VitrineCore", "VitrineONNX", "VitrineTensor"]),
-      tests("VitrineTraining", ["VitrineCore", "VitrineNetwork", "VitrineONNX", "VitrineTensor"]),
+      tests("VitrineTraining", ["VitrineCore", "VitrineFiles", "VitrineNetwork", "VitrineTensor"]),
       tests("VitrineONNX", ["VitrineCore", "VitrineNetwork", "VitrineTensor"]),
       tests("VitrineFiles"),
       tests("VitrineImaging"),

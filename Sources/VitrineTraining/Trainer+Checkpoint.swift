@@ -1,3 +1,4 @@
+import VitrineFiles
 import VitrineNetwork
 import VitrineTensor
 
@@ -105,11 +106,12 @@ extension Trainer {
 
   /// Goes back, or on, to the state in a checkpoint file.
   ///
-  /// - Throws: As ``restore(from:)``, and ``TrainingError/cannotRead(path:reason:)``.
+  /// - Throws: As ``restore(from:)``, and `FileError` if it cannot be read.
   public mutating func restore(fromCheckpointAt path: String) throws {
     // Parameters, slots and the best epoch's, with room for names and history.
     let tensors = (parameters + statistics).reduce(0) { $0 + $1.count * 8 }
-    try restore(from: CheckpointFile.read(path, limit: tensors * 5 + 256 << 20))
+    try restore(
+      from: InputFile.bytes(at: path, what: "checkpoint", limit: tensors * 5 + 256 << 20))
   }
 
   /// What must be the same when a run goes on.

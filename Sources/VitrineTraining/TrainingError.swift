@@ -10,8 +10,6 @@ public enum TrainingError: Error, Sendable, Equatable {
   case diverged(epoch: Int, batch: Int, loss: String)
   /// A checkpoint that is damaged or belongs to another run.
   case invalidCheckpoint(String)
-  case cannotRead(path: String, reason: String)
-  case cannotWrite(path: String, reason: String)
 }
 
 extension TrainingError: CustomStringConvertible {
@@ -26,8 +24,6 @@ extension TrainingError: CustomStringConvertible {
       "the loss is \(loss) in batch \(batch) of epoch \(epoch): expected a finite number; lower the "
         + "learning rate, or clip gradients"
     case .invalidCheckpoint(let reason): "checkpoint: \(reason)"
-    case .cannotRead(let path, let reason): "cannot read \(path): \(reason)"
-    case .cannotWrite(let path, let reason): "cannot write \(path): \(reason)"
     }
   }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import VitrineFiles
 import VitrineNetwork
 import VitrineTensor
 import VitrineTestSupport
@@ -146,11 +147,11 @@ struct CheckpointTests {
     try withFolder { folder in
       var trainer = try trainer()
       trainer.checkpoint = Checkpointing(path: folder + "/none/run.checkpoint")
-      #expect(throws: TrainingError.self) { try trainer.fit(data(), epochs: 1) }
-      #expect(throws: TrainingError.self) {
+      #expect(throws: FileError.self) { try trainer.fit(data(), epochs: 1) }
+      #expect(throws: FileError.self) {
         try trainer.restore(fromCheckpointAt: folder + "/absent")
       }
-      #expect(throws: TrainingError.self) { try trainer.restore(fromCheckpointAt: folder) }
+      #expect(throws: FileError.self) { try trainer.restore(fromCheckpointAt: folder) }
       trainer.checkpoint = Checkpointing(path: folder + "/run.checkpoint")
       try trainer.fit(data(), epochs: 2)
       #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["run.checkpoint"])
