@@ -69,8 +69,8 @@ let package = Package(
       .target(
         name: "VitrineCommand",
         dependencies: [
-          "Vitrine", "VitrineCore", "VitrineImaging", "VitrineNetwork", "VitrineONNX",
-          "VitrineReport", "VitrineSafetensors", "VitrineTensor",
+          "Vitrine", "VitrineCore", "VitrineFiles", "VitrineImaging", "VitrineNetwork",
+          "VitrineONNX", "VitrineReport", "VitrineSafetensors", "VitrineTensor",
         ]),
       // Its product is `vitrine`; the folder is not, because `Vitrine` and `vitrine` are one folder
       // on the file systems of macOS and Windows.
@@ -87,6 +87,7 @@ let package = Package(
       tests("VitrineLayers", ["VitrineCore", "VitrineNetwork", "VitrineONNX", "VitrineTensor"]),
       tests("VitrineONNX", ["VitrineCore", "VitrineFiles", "VitrineNetwork", "VitrineTensor"]),
       tests("VitrineSafetensors", ["VitrineLayers", "VitrineNetwork", "VitrineTensor"]),
+      tests("VitrineFiles"),
       tests("VitrineImaging"),
       tests("VitrineReport", ["VitrineCore", "VitrineImaging", "VitrineTensor"]),
       tests("VitrineConformance", ["Vitrine", "VitrineCore", "VitrineTensor"]),

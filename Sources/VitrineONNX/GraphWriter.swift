@@ -9,24 +9,19 @@ extension ONNX {
   /// network that computes the same bits. The file appears complete or not at all, replacing what is
   /// there.
   ///
-  /// - Throws: ``ONNXError/cannotWrite(path:reason:)``, also if the model is larger than the 2 GiB that
+  /// - Throws: ``ONNXError/cannotWrite(_:)``, also if the model is larger than the 2 GiB that
   ///   the format allows.
   /// - Complexity: O(bytes of the parameters), which are held in memory twice.
   public static func write(_ network: Network, to path: String) throws(ONNXError) {
     let bytes = bytes(of: network.graph)
     guard bytes.count < 2 << 30 else {
       throw .cannotWrite(
-        path: path, reason: "the model takes \(bytes.count) bytes, the format allows 2 GiB")
+        "cannot write \(path): the model takes \(bytes.count) bytes, the format allows 2 GiB")
     }
-    do throws(OpenFile.Failure) {
-      try WholeFile.write(to: path) { (append) throws(OpenFile.Failure) in
-        let result = bytes.withUnsafeBytes { bytes -> Result<Void, OpenFile.Failure> in
-          Result { () throws(OpenFile.Failure) in try append(bytes) }
-        }
-        try result.get()
-      }
+    do throws(FileError) {
+      try OutputFiles.write(bytes, to: path)
     } catch {
-      throw .cannotWrite(path: path, reason: error.reason)
+      throw .cannotWrite(error.message)
     }
   }
 

@@ -15,7 +15,7 @@ extension Network {
 
   /// Writes the network's parameters by name as a safetensors file.
   ///
-  /// - Throws: ``SafetensorsError/cannotWrite(path:reason:)``.
+  /// - Throws: ``SafetensorsError/cannotWrite(_:)``.
   public func writeParameters(to path: String) throws(SafetensorsError) {
     try Safetensors.write(parameters, to: path)
   }

@@ -149,23 +149,15 @@ public enum Safetensors {
   /// Writes tensors by name; the file appears complete or not at all, replacing what is there.
   ///
   /// - Parameter metadata: Texts that go with them.
-  /// - Throws: ``SafetensorsError/cannotWrite(path:reason:)``.
-  /// - Complexity: O(bytes of the tensors) in time; no copy of them is made.
+  /// - Throws: ``SafetensorsError/cannotWrite(_:)``.
+  /// - Complexity: O(bytes of the tensors), which are held in memory twice.
   public static func write(
     _ tensors: [String: Tensor], metadata: [String: String] = [:], to path: String
   ) throws(SafetensorsError) {
-    let ordered = inFileOrder(tensors)
-    let start = header(ordered, metadata)
-    do throws(OpenFile.Failure) {
-      try WholeFile.write(to: path) { (append) throws(OpenFile.Failure) in
-        func write(_ bytes: UnsafeRawBufferPointer) -> Result<Void, OpenFile.Failure> {
-          Result { () throws(OpenFile.Failure) in try append(bytes) }
-        }
-        try start.withUnsafeBytes { write($0) }.get()
-        for (_, tensor) in ordered { try tensor.withBytes { write($0) }.get() }
-      }
+    do throws(FileError) {
+      try OutputFiles.write(bytes(of: tensors, metadata: metadata), to: path)
     } catch {
-      throw .cannotWrite(path: path, reason: error.reason)
+      throw .cannotWrite(error.message)
     }
   }
 

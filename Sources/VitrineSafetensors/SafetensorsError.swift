@@ -4,7 +4,8 @@ public enum SafetensorsError: Error, Sendable, Equatable {
   case notFound(path: String)
   /// The file is there, but the system does not let us read it, or it is not a regular file.
   case cannotRead(path: String, reason: String)
-  case cannotWrite(path: String, reason: String)
+  /// The file cannot be written; the text says where and why.
+  case cannotWrite(String)
   /// The bytes are not a valid file; `offset` counts bytes from the start of the file.
   case malformed(reason: String, offset: Int?)
   /// The file is valid, but a tensor's elements are of a type that Vitrine does not have.
@@ -18,7 +19,7 @@ extension SafetensorsError: CustomStringConvertible {
     switch self {
     case .notFound(let path): "no such file: \(path)"
     case .cannotRead(let path, let reason): "cannot read \(path): \(reason)"
-    case .cannotWrite(let path, let reason): "cannot write \(path): \(reason)"
+    case .cannotWrite(let message): message
     case .malformed(let reason, nil): "not a valid safetensors file: \(reason)"
     case .malformed(let reason, let offset?):
       "not a valid safetensors file: \(reason) (at byte \(offset))"

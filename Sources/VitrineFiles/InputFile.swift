@@ -1,5 +1,3 @@
-import VitrineReport
-
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -8,21 +6,22 @@ import VitrineReport
   import Darwin
 #endif
 
-/// Reads whole files that someone named on the command line.
-enum InputFile {
+/// Reads whole files that someone named.
+package enum InputFile {
   /// Returns the bytes of a regular file.
   ///
   /// - Parameters:
   ///   - what: What it is to the user, such as `input`, for messages.
   ///   - limit: Most bytes accepted; checked before memory is reserved.
-  /// - Throws: ``CommandError`` with ``ExitCode/noInput`` if it cannot be opened, with
-  ///   ``ExitCode/badData`` if it is no regular file or too large.
-  static func bytes(at path: String, what: String, limit: Int) throws(CommandError) -> [UInt8] {
+  /// - Throws: ``FileError`` of kind ``FileError/Kind/cannotRead`` if it cannot be opened or read, of
+  ///   kind ``FileError/Kind/unfit`` if it is no regular file or too large.
+  package static func bytes(at path: String, what: String, limit: Int) throws(FileError) -> [UInt8]
+  {
     let (descriptor, size) = try open(path, what: what)
     defer { close(descriptor) }
     guard size <= limit else {
-      throw .badData(
-        "\(what) \(path): expected at most \(limit) bytes, found \(size)", code: "too-large")
+      throw FileError(
+        .unfit, "\(what) \(path): expected at most \(limit) bytes, found \(size)")
     }
     var number: Int32?
     let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
@@ -38,47 +37,46 @@ enum InputFile {
       }
     }
     if let number {
-      throw CommandError(
-        .noInput, code: "cannot-read", "cannot read \(what) \(path): \(systemMessage(number))")
+      throw FileError(.cannotRead, "cannot read \(what) \(path): \(systemMessage(number))")
     }
     return bytes
   }
 
-  /// Checks that a regular file can be opened, and returns the SHA-256 of its bytes in hexadecimal.
+  /// Hands the bytes of a regular file to `body`, a mebibyte at a time.
   ///
+  /// - Throws: As ``bytes(at:what:limit:)``.
   /// - Complexity: O(size) time, constant memory.
-  static func hexadecimalDigest(at path: String, what: String) throws(CommandError) -> String {
+  package static func readPieces(
+    of path: String, what: String, _ body: (UnsafeRawBufferPointer) -> Void
+  ) throws(FileError) {
     let (descriptor, _) = try open(path, what: what)
     defer { close(descriptor) }
-    var hash = SHA256()
     let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
     defer { piece.deallocate() }
     while true {
       let count = read(descriptor, piece.baseAddress, piece.count)
       if count < 0, errno == EINTR { continue }
       guard count >= 0 else {
-        throw CommandError(
-          .noInput, code: "cannot-read", "cannot read \(what) \(path): \(systemMessage(errno))")
+        throw FileError(.cannotRead, "cannot read \(what) \(path): \(systemMessage(errno))")
       }
-      if count == 0 { break }
-      hash.update(UnsafeRawBufferPointer(rebasing: piece[0..<count]))
+      if count == 0 { return }
+      body(UnsafeRawBufferPointer(rebasing: piece[0..<count]))
     }
-    return SHA256.hexadecimal(hash.finish())
   }
 
   private static func open(
     _ path: String, what: String
-  ) throws(CommandError) -> (descriptor: Int32, size: Int) {
+  ) throws(FileError) -> (descriptor: Int32, size: Int) {
     // Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever.
     let descriptor = systemOpen(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
-      throw CommandError(
-        .noInput, code: "cannot-open", "cannot open \(what) \(path): \(systemMessage(errno))")
+      throw FileError(.cannotRead, "cannot open \(what) \(path): \(systemMessage(errno))")
     }
     var status = stat()
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
       close(descriptor)
-      throw .badData("\(what) \(path): expected a file, found a directory or a device")
+      throw FileError(
+        .unfit, "\(what) \(path): expected a file, found a directory or a device")
     }
     return (descriptor, Int(status.st_size))
   }

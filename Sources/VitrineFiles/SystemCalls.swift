@@ -9,7 +9,7 @@
 /// Writes all bytes to a file descriptor, resuming after interruptions and short writes.
 ///
 /// - Returns: `nil`, or the system's error number.
-func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Int32? {
+package func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Int32? {
   bytes.withUnsafeBytes { buffer in
     var offset = 0
     while offset < buffer.count {
@@ -26,7 +26,7 @@ func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Int32? {
 }
 
 /// Returns the system's words for an error number, in English whatever the locale.
-func systemMessage(_ number: Int32) -> String {
+package func systemMessage(_ number: Int32) -> String {
   switch number {
   case ENOENT: "no such file or directory"
   case EACCES, EPERM: "permission denied"

@@ -1,5 +1,3 @@
-import VitrineReport
-
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -8,26 +6,28 @@ import VitrineReport
   import Darwin
 #endif
 
-/// The files a command writes: all of them appear complete, or none does.
+/// Files that are written together: all of them appear complete, or none does.
 ///
 /// ``stage(_:at:)`` writes to a hidden temporary name in the file's own folder and waits until the
 /// bytes are on the disk; ``commit()`` renames. A file that has not been committed is removed by
 /// ``discard()``, and so are the folders made for it. A rename replaces a symbolic link instead of
 /// following it.
-struct OutputFiles: ~Copyable {
+package struct OutputFiles: ~Copyable {
   private var staged: [(temporary: String, final: String)] = []
   private var madeFolders: [String] = []
   private var deviceWrites: [(path: String, bytes: [UInt8])] = []
 
+  package init() {}
+
   deinit { Self.remove(staged: staged, folders: madeFolders) }
 
   /// The paths that ``commit()`` makes appear, in order.
-  var paths: [String] { staged.map(\.final) + deviceWrites.map(\.path) }
+  package var paths: [String] { staged.map(\.final) + deviceWrites.map(\.path) }
 
   /// Makes a folder, with its parents, unless it exists.
   ///
-  /// - Throws: ``CommandError`` with ``ExitCode/cannotCreate``.
-  mutating func makeFolder(_ path: String) throws(CommandError) {
+  /// - Throws: ``FileError`` of kind ``FileError/Kind/cannotCreate``.
+  package mutating func makeFolder(_ path: String) throws(FileError) {
     if path.isEmpty || Self.kind(of: path) == .folder { return }
     if let slash = path.lastIndex(of: "/"), slash != path.startIndex {
       let parent = String(path[..<slash])
@@ -37,23 +37,20 @@ struct OutputFiles: ~Copyable {
     guard mkdir(path, 0o777) == 0 else {
       let number = errno
       if number == EEXIST, Self.kind(of: path) == .folder { return }
-      throw CommandError(
-        .cannotCreate, code: "cannot-create",
-        "cannot make folder \(path): \(systemMessage(number))")
+      throw FileError(.cannotCreate, "cannot make folder \(path): \(systemMessage(number))")
     }
     madeFolders.append(path)
   }
 
   /// Writes the bytes of a future file beside its final name.
   ///
-  /// - Throws: ``CommandError`` with ``ExitCode/cannotCreate`` if no file can be created there, with
-  ///   ``ExitCode/inputOutput`` if writing fails.
-  mutating func stage(_ bytes: [UInt8], at path: String) throws(CommandError) {
+  /// - Throws: ``FileError`` of kind ``FileError/Kind/cannotCreate`` if no file can be created there, of
+  ///   kind ``FileError/Kind/cannotWrite`` if writing fails.
+  package mutating func stage(_ bytes: [UInt8], at path: String) throws(FileError) {
     switch Self.kind(of: path) {
     case .folder:
-      throw CommandError(
-        .cannotCreate, code: "cannot-create",
-        "cannot write \(path): expected the name of a file, found a folder")
+      throw FileError(
+        .cannotCreate, "cannot write \(path): expected the name of a file, found a folder")
     case .device:
       // Renaming onto /dev/null would replace the device itself.
       deviceWrites.append((path, bytes))
@@ -69,8 +66,7 @@ struct OutputFiles: ~Copyable {
     let descriptor = open(
       temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else {
-      throw CommandError(
-        .cannotCreate, code: "cannot-create", "cannot create \(path): \(systemMessage(errno))")
+      throw FileError(.cannotCreate, "cannot create \(path): \(systemMessage(errno))")
     }
     staged.append((temporary, path))
     var failure = writeAll(bytes, to: descriptor)
@@ -81,13 +77,12 @@ struct OutputFiles: ~Copyable {
 
   /// Gives every staged file its name.
   ///
-  /// - Throws: ``CommandError`` if a rename fails; files renamed before stay, complete.
-  mutating func commit() throws(CommandError) {
+  /// - Throws: ``FileError`` if a rename fails; files renamed before stay, complete.
+  package mutating func commit() throws(FileError) {
     for (path, bytes) in deviceWrites {
       let descriptor = open(path, O_WRONLY | O_CLOEXEC)
       guard descriptor >= 0 else {
-        throw CommandError(
-          .cannotCreate, code: "cannot-create", "cannot open \(path): \(systemMessage(errno))")
+        throw FileError(.cannotCreate, "cannot open \(path): \(systemMessage(errno))")
       }
       let failure = writeAll(bytes, to: descriptor)
       close(descriptor)
@@ -102,7 +97,7 @@ struct OutputFiles: ~Copyable {
   }
 
   /// Removes everything that was not committed.
-  mutating func discard() {
+  package mutating func discard() {
     Self.remove(staged: staged, folders: madeFolders)
     staged = []
     madeFolders = []
@@ -116,19 +111,27 @@ struct OutputFiles: ~Copyable {
     for folder in folders.reversed() { rmdir(folder) }
   }
 
-  private static func writingFailed(_ path: String, _ number: Int32) -> CommandError {
-    CommandError(
-      .inputOutput, code: "cannot-write", "cannot write \(path): \(systemMessage(number))")
+  /// Writes one file whole or not at all.
+  ///
+  /// - Throws: As ``stage(_:at:)`` and ``commit()``.
+  package static func write(_ bytes: [UInt8], to path: String) throws(FileError) {
+    var files = OutputFiles()
+    try files.stage(bytes, at: path)
+    try files.commit()
+  }
+
+  private static func writingFailed(_ path: String, _ number: Int32) -> FileError {
+    FileError(.cannotWrite, "cannot write \(path): \(systemMessage(number))")
   }
 
   // MARK: - What is there already
 
-  enum Kind {
+  package enum Kind {
     case nothing, file, folder, device
   }
 
   /// Returns what a path leads to, symbolic links followed.
-  static func kind(of path: String) -> Kind {
+  package static func kind(of path: String) -> Kind {
     var status = stat()
     let exists = stat(path, &status) == 0
     if exists, status.st_mode & S_IFMT == S_IFDIR { return .folder }
