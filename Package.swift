@@ -43,8 +43,15 @@ let package = Package(
     .target(
       name: "VitrineTraining",
       dependencies: ["VitrineCore", "VitrineFiles", "VitrineNetwork", "VitrineTensor"]),
-    .target(name: "VitrineONNX", dependencies: ["VitrineCore", "VitrineNetwork", "VitrineTensor"]),
+    .target(
+      name: "VitrineLayers", dependencies: ["VitrineCore", "VitrineNetwork", "VitrineTensor"]),
     .target(name: "VitrineFiles"),
+    .target(
+      name: "VitrineONNX",
+      dependencies: ["VitrineCore", "VitrineFiles", "VitrineNetwork", "VitrineTensor"]),
+    .target(
+      name: "VitrineSafetensors",
+      dependencies: ["VitrineCore", "VitrineFiles", "VitrineNetwork", "VitrineTensor"]),
     .target(name: "VitrineImaging"),
     .target(
       name: "VitrineReport", dependencies: ["VitrineCore", "VitrineImaging", "VitrineTensor"]),
@@ -58,15 +65,15 @@ let package = Package(
       .target(
         name: "Vitrine",
         dependencies: [
-          "VitrineCore", "VitrineImaging", "VitrineNetwork", "VitrineONNX", "VitrineReport",
-          "VitrineTensor", "VitrineTraining",
+          "VitrineCore", "VitrineImaging", "VitrineLayers", "VitrineNetwork", "VitrineONNX",
+          "VitrineReport", "VitrineSafetensors", "VitrineTensor", "VitrineTraining",
         ] + methods.map { .target(name: "Vitrine" + $0) }),
       .target(name: "VitrineConformance", dependencies: ["VitrineCore", "VitrineTensor"]),
       .target(
         name: "VitrineCommand",
         dependencies: [
           "Vitrine", "VitrineCore", "VitrineFiles", "VitrineImaging", "VitrineNetwork",
-          "VitrineONNX", "VitrineReport", "VitrineTensor",
+          "VitrineONNX", "VitrineReport", "VitrineSafetensors", "VitrineTensor",
         ]),
       // Its product is `vitrine`; the folder is not, because `Vitrine` and `vitrine` are one folder
       // on the file systems of macOS and Windows.
@@ -81,14 +88,19 @@ let package = Package(
       tests("VitrineCore", ["VitrineTensor"]),
       tests("VitrineNetwork", ["VitrineCore", "VitrineONNX", "VitrineTensor"]),
       tests("VitrineTraining", ["VitrineCore", "VitrineFiles", "VitrineNetwork", "VitrineTensor"]),
-      tests("VitrineONNX", ["VitrineCore", "VitrineNetwork", "VitrineTensor"]),
+      tests("VitrineLayers", ["VitrineCore", "VitrineNetwork", "VitrineONNX", "VitrineTensor"]),
+      tests("VitrineONNX", ["VitrineCore", "VitrineFiles", "VitrineNetwork", "VitrineTensor"]),
+      tests("VitrineSafetensors", ["VitrineLayers", "VitrineNetwork", "VitrineTensor"]),
       tests("VitrineFiles"),
       tests("VitrineImaging"),
       tests("VitrineReport", ["VitrineCore", "VitrineImaging", "VitrineTensor"]),
       tests("VitrineConformance", ["Vitrine", "VitrineCore", "VitrineTensor"]),
       tests(
         "VitrineCommand",
-        ["Vitrine", "VitrineCore", "VitrineImaging", "VitrineNetwork", "VitrineTensor"]),
+        [
+          "Vitrine", "VitrineCore", "VitrineImaging", "VitrineLayers", "VitrineNetwork",
+          "VitrineONNX", "VitrineSafetensors", "VitrineTensor",
+        ]),
       tests(
         "Vitrine",
         [
