@@ -43,6 +43,7 @@ let package = Package(
     .target(name: "VitrineONNX", dependencies: ["VitrineCore", "VitrineNetwork", "VitrineTensor"]),
     .target(name: "VitrineFiles"),
     .target(name: "VitrineImaging"),
+    .target(name: "VitrineData", dependencies: ["VitrineFiles", "VitrineImaging", "VitrineTensor"]),
     .target(
       name: "VitrineReport", dependencies: ["VitrineCore", "VitrineImaging", "VitrineTensor"]),
   ]
@@ -55,15 +56,15 @@ let package = Package(
       .target(
         name: "Vitrine",
         dependencies: [
-          "VitrineCore", "VitrineImaging", "VitrineNetwork", "VitrineONNX", "VitrineReport",
-          "VitrineTensor",
+          "VitrineCore", "VitrineData", "VitrineImaging", "VitrineNetwork", "VitrineONNX",
+          "VitrineReport", "VitrineTensor",
         ] + methods.map { .target(name: "Vitrine" + $0) }),
       .target(name: "VitrineConformance", dependencies: ["VitrineCore", "VitrineTensor"]),
       .target(
         name: "VitrineCommand",
         dependencies: [
-          "Vitrine", "VitrineCore", "VitrineFiles", "VitrineImaging", "VitrineNetwork",
-          "VitrineONNX", "VitrineReport", "VitrineTensor",
+          "Vitrine", "VitrineCore", "VitrineData", "VitrineFiles", "VitrineImaging",
+          "VitrineNetwork", "VitrineONNX", "VitrineReport", "VitrineTensor",
         ]),
       // Its product is `vitrine`; the folder is not, because `Vitrine` and `vitrine` are one folder
       // on the file systems of macOS and Windows.
@@ -78,6 +79,7 @@ let package = Package(
       tests("VitrineCore", ["VitrineTensor"]),
       tests("VitrineNetwork", ["VitrineCore", "VitrineONNX", "VitrineTensor"]),
       tests("VitrineONNX", ["VitrineCore", "VitrineNetwork", "VitrineTensor"]),
+      tests("VitrineData", ["VitrineFiles", "VitrineImaging", "VitrineTensor"]),
       tests("VitrineFiles"),
       tests("VitrineImaging"),
       tests("VitrineReport", ["VitrineCore", "VitrineImaging", "VitrineTensor"]),
