@@ -43,9 +43,11 @@ let package = Package(
     .target(name: "VitrineONNX", dependencies: ["VitrineCore", "VitrineNetwork", "VitrineTensor"]),
     .target(name: "VitrineFiles"),
     .target(name: "VitrineImaging"),
-    .target(name: "VitrineData", dependencies: ["VitrineFiles", "VitrineImaging", "VitrineTensor"]),
     .target(
-      name: "VitrineReport", dependencies: ["VitrineCore", "VitrineImaging", "VitrineTensor"]),
+      name: "VitrineData", dependencies: ["VitrineFiles", "VitrineImaging", "VitrineTensor"]),
+    .target(
+      name: "VitrineReport",
+      dependencies: ["VitrineCore", "VitrineFiles", "VitrineImaging", "VitrineTensor"]),
   ]
     // MARK: - Methods
     + methods.map {
