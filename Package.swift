@@ -40,6 +40,8 @@ let package = Package(
     .target(name: "CVitrineKernels", cSettings: kernelSettings),
     .target(
       name: "VitrineNetwork", dependencies: ["CVitrineKernels", "VitrineCore", "VitrineTensor"]),
+    .target(
+      name: "VitrineTraining", dependencies: ["VitrineCore", "VitrineNetwork", "VitrineTensor"]),
     .target(name: "VitrineONNX", dependencies: ["VitrineCore", "VitrineNetwork", "VitrineTensor"]),
     .target(name: "VitrineFiles"),
     .target(name: "VitrineImaging"),
@@ -59,7 +61,7 @@ let package = Package(
         name: "Vitrine",
         dependencies: [
           "VitrineCore", "VitrineData", "VitrineImaging", "VitrineNetwork", "VitrineONNX",
-          "VitrineReport", "VitrineTensor",
+          "VitrineReport", "VitrineTensor", "VitrineTraining",
         ] + methods.map { .target(name: "Vitrine" + $0) }),
       .target(name: "VitrineConformance", dependencies: ["VitrineCore", "VitrineTensor"]),
       .target(
@@ -80,8 +82,10 @@ let package = Package(
       tests("VitrineTensor"),
       tests("VitrineCore", ["VitrineTensor"]),
       tests("VitrineNetwork", ["VitrineCore", "VitrineONNX", "VitrineTensor"]),
+      tests("VitrineTraining", ["VitrineCore", "VitrineNetwork", "VitrineONNX", "VitrineTensor"]),
       tests("VitrineONNX", ["VitrineCore", "VitrineNetwork", "VitrineTensor"]),
-      tests("VitrineData", ["VitrineFiles", "VitrineImaging", "VitrineTensor"]),
+      tests(
+        "VitrineData", ["VitrineFiles", "VitrineImaging", "VitrineTensor", "VitrineTraining"]),
       tests("VitrineFiles"),
       tests("VitrineImaging"),
       tests("VitrineReport", ["VitrineCore", "VitrineImaging", "VitrineTensor"]),

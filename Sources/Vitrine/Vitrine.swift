@@ -15,3 +15,4 @@
 @_exported public import VitrineOcclusion
 @_exported public import VitrineReport
 @_exported public import VitrineTensor
+@_exported public import VitrineTraining

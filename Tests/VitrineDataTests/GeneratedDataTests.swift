@@ -1,6 +1,7 @@
 import Testing
 import VitrineData
 import VitrineTensor
+import VitrineTraining
 
 @Suite("Generated data sets")
 struct GeneratedDataTests {
@@ -78,9 +79,9 @@ struct GeneratedDataTests {
     #expect(
       try first.targets.elements(of: Float.self) + rest.targets.elements(of: Float.self)
         == data.targets.elements(of: Float.self))
-    #expect(throws: (any Error).self) { try data.split(at: 5) }
-    #expect(throws: DataError.self) {
-      try DataSet(inputs: data.inputs, targets: first.targets)
+    #expect(throws: (any Error).self) { try data.split(at: 6) }
+    #expect(throws: TrainingError.self) {
+      try LabeledData(inputs: data.inputs, targets: first.targets)
     }
   }
 }

@@ -45,7 +45,7 @@ struct IDXTests {
     // The first ten labels of the test set, as everybody knows them.
     #expect(
       try digits.targets.elements(of: Int64.self).prefix(10) == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9])
-    let pixels = try digits.samples(0..<1).inputs.elements(of: Float.self)
+    let pixels = try digits.part(0..<1).inputs.elements(of: Float.self)
     #expect(pixels.min() == 0 && pixels.max() == 1)
   }
 }

@@ -24,13 +24,14 @@ public enum CIFAR {
   ///
   /// - Returns: `[sample, 3, 32, 32]`, pixels in 0...1, red, green, blue; class numbers.
   /// - Throws: `FileError`, ``DataError/malformed(format:offset:reason:)``.
-  public static func dataSet(contentsOf paths: [String], _ kind: Kind = .cifar10) throws -> DataSet
+  public static func dataSet(contentsOf paths: [String], _ kind: Kind = .cifar10) throws
+    -> LabeledData
   {
     try dataSet(paths.reduce(into: []) { $0 += try DataFile.bytes(at: $1) }, kind)
   }
 
   /// Reads the records of a file from its bytes.
-  public static func dataSet(_ bytes: [UInt8], _ kind: Kind = .cifar10) throws -> DataSet {
+  public static func dataSet(_ bytes: [UInt8], _ kind: Kind = .cifar10) throws -> LabeledData {
     let labels = kind == .cifar10 ? 1 : 2
     let classCount = kind == .cifar10 ? 10 : 100
     let pixels = 3 * side * side
@@ -61,7 +62,7 @@ public enum CIFAR {
         }
       }
     }
-    return try DataSet(
+    return try LabeledData(
       inputs: inputs, targets: Tensor(targets), classes: kind == .cifar10 ? classes : [])
   }
 }

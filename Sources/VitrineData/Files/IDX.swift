@@ -40,8 +40,8 @@ public enum IDX {
   /// Reads pictures with their class numbers.
   ///
   /// - Throws: `FileError`, ``DataError`` if the files do not belong together.
-  public static func dataSet(pictures: String, labels: String) throws -> DataSet {
-    try DataSet(
+  public static func dataSet(pictures: String, labels: String) throws -> LabeledData {
+    try LabeledData(
       inputs: self.pictures(contentsOf: pictures), targets: tensor(contentsOf: labels),
       classes: (0..<10).map(String.init))
   }

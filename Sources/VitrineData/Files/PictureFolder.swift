@@ -18,7 +18,7 @@ public enum PictureFolder {
   public static func dataSet(
     contentsOf path: String, width: Int, height: Int, channels: Int = 3,
     preprocessing: Preprocessing = .unit, memoryLimit: Int = 4 << 30
-  ) throws -> DataSet {
+  ) throws -> LabeledData {
     guard width >= 1, height >= 1, channels == 1 || channels == 3 else {
       throw DataError.invalidArgument(
         "expected a width and height of at least 1 and 1 or 3 channels, found \(width)x\(height) "
@@ -52,7 +52,7 @@ public enum PictureFolder {
         to: DecodedImage(decoding: content).image, channels: channels, width: width, height: height
       ).values
     }
-    return try DataSet(
+    return try LabeledData(
       inputs: Tensor(elements, shape: [files.count, channels, height, width]),
       targets: Tensor(files.map(\.target)), classes: classes)
   }

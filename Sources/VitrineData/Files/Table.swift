@@ -52,18 +52,18 @@ public struct Table: Sendable {
   ///     class numbers themselves. Texts become classes in the order of their bytes.
   ///   - features: The columns of the inputs, numbers; `nil` for all others.
   /// - Throws: ``DataError`` for a column that is not there or a cell that is no number.
-  public func classification(target: String, features: [String]? = nil) throws -> DataSet {
+  public func classification(target: String, features: [String]? = nil) throws -> LabeledData {
     let column = try index(of: target)
     let cells = rows.map { $0[column] }
     let numbers = cells.compactMap { Int64($0) }
     let inputs = try inputs(features, besides: [target])
     if numbers.count == cells.count, numbers.allSatisfy({ (0..<100_000).contains($0) }) {
-      return try DataSet(inputs: inputs, targets: Tensor(numbers))
+      return try LabeledData(inputs: inputs, targets: Tensor(numbers))
     }
     let classes = Set(cells).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     let positions = Dictionary(
       uniqueKeysWithValues: classes.enumerated().map { ($1, Int64($0)) })
-    return try DataSet(
+    return try LabeledData(
       inputs: inputs, targets: Tensor(cells.compactMap { positions[$0] }), classes: classes)
   }
 
@@ -73,8 +73,8 @@ public struct Table: Sendable {
   ///   - targets: The columns of the outputs.
   ///   - features: The columns of the inputs; `nil` for all others.
   /// - Throws: As ``classification(target:features:)``.
-  public func regression(targets: [String], features: [String]? = nil) throws -> DataSet {
-    try DataSet(
+  public func regression(targets: [String], features: [String]? = nil) throws -> LabeledData {
+    try LabeledData(
       inputs: inputs(features, besides: targets), targets: matrix(targets.map { try index(of: $0) })
     )
   }

@@ -125,8 +125,8 @@ public struct ShapeScene: Sendable {
   /// Returns scenes as samples: pictures `[sample, 3, 48, 48]` in 0...1 with their classes.
   ///
   /// - Throws: ``DataError/invalidArgument(_:)`` if there are none.
-  public static func dataSet(of scenes: [ShapeScene]) throws -> DataSet {
-    try DataSet(
+  public static func dataSet(of scenes: [ShapeScene]) throws -> LabeledData {
+    try LabeledData(
       inputs: tensor(of: scenes), targets: Tensor(scenes.map { Int64($0.shape.rawValue) }),
       classes: Shape.allCases.map(\.name))
   }

@@ -24,7 +24,7 @@ public enum SignedFeatures {
   /// - Throws: ``DataError/invalidArgument(_:)`` for a count below 1.
   public static func dataSet(
     count: Int, using generator: inout RandomGenerator
-  ) throws -> DataSet {
+  ) throws -> LabeledData {
     guard count >= 1 else {
       throw DataError.invalidArgument("expected a sample or more, found \(count)")
     }
@@ -36,7 +36,7 @@ public enum SignedFeatures {
           $0 + coefficients[$1] * Double(inputs[sample * features + $1])
         })
     }
-    return try DataSet(
+    return try LabeledData(
       inputs: Tensor(inputs, shape: [count, features]), targets: Tensor(targets, shape: [count, 1]))
   }
 }

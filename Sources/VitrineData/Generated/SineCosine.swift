@@ -17,7 +17,7 @@ public enum SineCosine {
   /// - Throws: ``DataError/invalidArgument(_:)`` for a count below 1.
   public static func dataSet(
     count: Int, using generator: inout RandomGenerator
-  ) throws -> DataSet {
+  ) throws -> LabeledData {
     guard count >= 1 else {
       throw DataError.invalidArgument("expected a sample or more, found \(count)")
     }
@@ -28,7 +28,7 @@ public enum SineCosine {
       inputs += x.map(Float.init)
       targets += values(at: x).map(Float.init)
     }
-    return try DataSet(
+    return try LabeledData(
       inputs: Tensor(inputs, shape: [count, 4]), targets: Tensor(targets, shape: [count, 2]))
   }
 
