@@ -46,7 +46,8 @@ let package = Package(
     .target(name: "VitrineFiles"),
     .target(name: "VitrineImaging"),
     .target(
-      name: "VitrineData", dependencies: ["VitrineFiles", "VitrineImaging", "VitrineTensor"]),
+      name: "VitrineData",
+      dependencies: ["VitrineFiles", "VitrineImaging", "VitrineTensor", "VitrineTraining"]),
     .target(
       name: "VitrineReport",
       dependencies: ["VitrineCore", "VitrineFiles", "VitrineImaging", "VitrineTensor"]),
