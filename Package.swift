@@ -8,6 +8,9 @@ let methods = [
   "IntegratedGradients", "Jacobian", "Occlusion",
 ]
 
+// Programs to be read as documentation: `swift run -c release AugNet`.
+let examples = ["AugNet", "InputAttribution", "InputSensitivity", "LiveExplanations"]
+
 // SwiftPM refuses unsafe flags in a dependency, and a dependent builds in release anyway.
 let isDependency = Context.packageDirectory.contains("/checkouts/")
 
@@ -54,7 +57,11 @@ let package = Package(
       dependencies: ["VitrineCore", "VitrineFiles", "VitrineNetwork", "VitrineTensor"]),
     .target(name: "VitrineImaging"),
     .target(
-      name: "VitrineReport", dependencies: ["VitrineCore", "VitrineImaging", "VitrineTensor"]),
+      name: "VitrineData",
+      dependencies: ["VitrineFiles", "VitrineImaging", "VitrineTensor", "VitrineTraining"]),
+    .target(
+      name: "VitrineReport",
+      dependencies: ["VitrineCore", "VitrineFiles", "VitrineImaging", "VitrineTensor"]),
   ]
     // MARK: - Methods
     + methods.map {
@@ -65,20 +72,25 @@ let package = Package(
       .target(
         name: "Vitrine",
         dependencies: [
-          "VitrineCore", "VitrineImaging", "VitrineLayers", "VitrineNetwork", "VitrineONNX",
-          "VitrineReport", "VitrineSafetensors", "VitrineTensor", "VitrineTraining",
+          "VitrineCore", "VitrineData", "VitrineImaging", "VitrineLayers", "VitrineNetwork",
+          "VitrineONNX", "VitrineReport", "VitrineSafetensors", "VitrineTensor", "VitrineTraining",
         ] + methods.map { .target(name: "Vitrine" + $0) }),
       .target(name: "VitrineConformance", dependencies: ["VitrineCore", "VitrineTensor"]),
       .target(
         name: "VitrineCommand",
         dependencies: [
-          "Vitrine", "VitrineCore", "VitrineFiles", "VitrineImaging", "VitrineNetwork",
-          "VitrineONNX", "VitrineReport", "VitrineSafetensors", "VitrineTensor",
+          "Vitrine", "VitrineCore", "VitrineData", "VitrineFiles", "VitrineImaging",
+          "VitrineNetwork", "VitrineONNX", "VitrineReport", "VitrineSafetensors", "VitrineTensor",
         ]),
       // Its product is `vitrine`; the folder is not, because `Vitrine` and `vitrine` are one folder
       // on the file systems of macOS and Windows.
       .executableTarget(name: "VitrineTool", dependencies: ["VitrineCommand"]),
 
+    ]
+    // MARK: - Examples
+    + examples.map {
+      .executableTarget(name: $0, dependencies: ["Vitrine"], path: "Sources/Examples/" + $0)
+    } + [
       // MARK: - Tests
       .target(
         name: "VitrineTestSupport", dependencies: ["VitrineCore", "VitrineTensor"],
@@ -91,6 +103,8 @@ let package = Package(
       tests("VitrineLayers", ["VitrineCore", "VitrineNetwork", "VitrineONNX", "VitrineTensor"]),
       tests("VitrineONNX", ["VitrineCore", "VitrineFiles", "VitrineNetwork", "VitrineTensor"]),
       tests("VitrineSafetensors", ["VitrineLayers", "VitrineNetwork", "VitrineTensor"]),
+      tests(
+        "VitrineData", ["VitrineFiles", "VitrineImaging", "VitrineTensor", "VitrineTraining"]),
       tests("VitrineFiles"),
       tests("VitrineImaging"),
       tests("VitrineReport", ["VitrineCore", "VitrineImaging", "VitrineTensor"]),

@@ -2,6 +2,7 @@
 
 @_exported public import VitrineActivations
 @_exported public import VitrineCore
+@_exported public import VitrineData
 @_exported public import VitrineFilterVisualization
 @_exported public import VitrineGradCAM
 @_exported public import VitrineGradientMagnitude
