@@ -12,7 +12,9 @@ let methods = [
 let examples = ["AugNet", "InputAttribution", "InputSensitivity", "LiveExplanations"]
 
 // SwiftPM refuses unsafe flags in a dependency, and a dependent builds in release anyway.
-let isDependency = Context.packageDirectory.contains("/checkouts/")
+let isDependency = ["/checkouts/", "/registry/downloads/"].contains {
+  Context.packageDirectory.contains($0)
+}
 
 // The kernels' vector code is 75 times slower at -O0 (257 -> 3.4 GF/s): debug tests need -O2.
 let kernelSettings: [CSetting] =
@@ -30,9 +32,12 @@ let package = Package(
   products: [
     .library(name: "Vitrine", targets: ["Vitrine"]),
     .library(name: "VitrineCore", targets: ["VitrineCore", "VitrineTensor"]),
+    .library(name: "VitrineNetwork", targets: ["VitrineNetwork", "VitrineONNX"]),
+    .library(name: "VitrineImaging", targets: ["VitrineImaging"]),
     .library(name: "VitrineConformance", targets: ["VitrineConformance"]),
+    .library(name: "VitrineCommand", targets: ["VitrineCommand"]),
     .executable(name: "vitrine", targets: ["VitrineTool"]),
-  ],
+  ] + methods.map { .library(name: "Vitrine" + $0, targets: ["Vitrine" + $0]) },
   dependencies: [],
   targets: [
     // MARK: - Core
