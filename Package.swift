@@ -5,7 +5,7 @@ import PackageDescription
 // One explainer family = one word here = one folder under Plugins/ = one target `Vitrine<Method>`.
 let methods = [
   "Activations", "FilterVisualization", "GradCAM", "GradientMagnitude", "GuidedBackpropagation",
-  "IntegratedGradients", "Jacobian", "Occlusion",
+  "IntegratedGradients", "Jacobian", "Occlusion", "SmoothGrad",
 ]
 
 // SwiftPM refuses unsafe flags in a dependency, and a dependent builds in release anyway.

@@ -13,4 +13,5 @@
 @_exported public import VitrineONNX
 @_exported public import VitrineOcclusion
 @_exported public import VitrineReport
+@_exported public import VitrineSmoothGrad
 @_exported public import VitrineTensor
