@@ -5,7 +5,7 @@ import PackageDescription
 // One explainer family = one word here = one folder under Plugins/ = one target `Vitrine<Method>`.
 let methods = [
   "Activations", "FilterVisualization", "GradCAM", "GradientMagnitude", "GuidedBackpropagation",
-  "IntegratedGradients", "Jacobian", "Occlusion",
+  "IntegratedGradients", "Jacobian", "Occlusion", "SmoothGrad",
 ]
 
 // Programs to be read as documentation: `swift run -c release AugNet`.

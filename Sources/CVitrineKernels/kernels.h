@@ -23,6 +23,8 @@ typedef struct {
     float *packed, const float *b, size_t k, size_t n, int64_t k_stride, int64_t n_stride);
   // Floating-point operations done in `rounds` rounds of independent multiply-adds.
   double (*burn)(int64_t rounds);
+  // Reads `count` floats `passes` times, `count` a multiple of 128; their sum is of no use.
+  float (*stream)(const float *memory, size_t count, int64_t passes);
 } vk_kernels;
 
 extern const vk_kernels vk_kernels_portable;

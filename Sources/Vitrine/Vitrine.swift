@@ -16,5 +16,6 @@
 @_exported public import VitrineOcclusion
 @_exported public import VitrineReport
 @_exported public import VitrineSafetensors
+@_exported public import VitrineSmoothGrad
 @_exported public import VitrineTensor
 @_exported public import VitrineTraining

@@ -235,6 +235,10 @@ typedef struct {
 // `isa` -1, or one that is not available, uses vk_detected_isa(). `threads` < 2 never touches the pool.
 void vk_run(const vk_op *ops, size_t count, void *const *buffers, int threads, int isa);
 
+// The same, and adds the time of each operation to `seconds`, `count` numbers; NULL: not timed.
+void vk_run_timed(
+  const vk_op *ops, size_t count, void *const *buffers, int threads, int isa, double *seconds);
+
 // MARK: Packing of constants (once per network; callers may pack different groups at the same time)
 
 // Weights of one vk_group: for each tap t (tap_source[t] = offset in floats of that tap's (input lane 0, output 0)
@@ -257,5 +261,9 @@ int vk_hardware_threads(void);
 
 // Single-precision multiply-add throughput in FLOP/s of `threads` threads, over about `seconds`.
 double vk_measure_peak(int threads, double seconds);
+
+// Bytes read per second by `threads` threads, each of which reads its share of `count` floats over and over for
+// about `seconds`: the bandwidth of the smallest cache that holds the share, or of memory.
+double vk_measure_bandwidth(const float *memory, size_t count, int threads, double seconds);
 
 #endif

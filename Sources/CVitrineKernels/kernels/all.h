@@ -31,4 +31,5 @@
     .pack_group = pack_group,             \
     .pack_matrix = pack_matrix,           \
     .burn = burn,                         \
+    .stream = stream,                     \
   }

@@ -32,6 +32,7 @@ extension PlanBuilder {
           || isReached(fused.output)
       else { continue }
       guard reads(fused).contains(where: { path.isActive[$0] }) else { continue }
+      purpose = .backward(index)
       try emitBackward(index)
     }
   }
