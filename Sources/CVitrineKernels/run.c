@@ -88,6 +88,7 @@ void vk_run_timed(
     switch (op->kind) {
       case VK_CONVOLUTION: kernels->convolution(&op->as.convolution, buffers, &team); break;
       case VK_DEPTHWISE: kernels->depthwise(&op->as.depthwise, buffers, &team); break;
+      case VK_SPECTRAL: kernels->spectral(&op->as.spectral, buffers, &team); break;
       case VK_MAX_POOL:
       case VK_MAX_POOL_BACKWARD:
       case VK_AVERAGE_POOL:
@@ -128,4 +129,17 @@ void vk_pack_group(
 void vk_pack_matrix(
   float *packed, const float *b, size_t k, size_t n, int64_t k_stride, int64_t n_stride) {
   vk_kernels_for(-1)->pack_matrix(packed, b, k, n, k_stride, n_stride);
+}
+
+void vk_pack_spectra(
+  float *packed, const float *source, size_t filters, int kernel_y, int kernel_x, int dilation_y,
+  int dilation_x, int points_y, int points_x) {
+  vk_kernels_for(-1)->pack_spectra(
+    packed, source, filters, kernel_y, kernel_x, dilation_y, dilation_x, points_y, points_x);
+}
+
+int64_t vk_spectral_scratch(int points_y, int points_x, int threads) {
+  // Two spectra for each thread; see `spectral_column_stride`.
+  const int64_t column = (2 * (int64_t)points_y + 1) * VK_LANES;
+  return 2 * column * (points_x / 2 + 1) * (threads < 1 ? 1 : threads);
 }

@@ -130,6 +130,30 @@ typedef struct {
   vk_epilogue epilogue;
 } vk_depthwise;
 
+// Depthwise convolution of stride 1 by large filters, in the frequency domain: about 200 operations per pixel and
+// filter of any size, where VK_DEPTHWISE does 2 per tap. Errors are relative to the largest values of a tile.
+//   forward:    out[c](y, x) = sum w[c](i, j) in[c / multiplier](y - pad_top + i, x - pad_left + j)
+//   transposed: out[c](y, x) = sum over the filters f with f / multiplier = c of w[f](i, j) in[f](y + pad_top - i, x + pad_left - j)
+// Pixels outside the input's planes are zero, whatever the halo holds.
+typedef struct {
+  vk_map input, output;
+  const float *spectra;   // by vk_pack_spectra
+  int32_t images;
+  int32_t filters;
+  int32_t multiplier;     // filters of each channel, 1...16
+  int32_t transposed;
+  int32_t input_height, input_width, height, width;
+  int32_t kernel_y, kernel_x;  // extents of the filters, dilation included
+  int32_t pad_top, pad_left;
+  int32_t points_y, points_x;  // extents of a tile and its spectrum: 16, 32, 48, 64 or 96, more than the kernel's
+  int32_t scratch_buffer;
+  int64_t scratch_offset;      // of vk_spectral_scratch floats, a multiple of 16
+  vk_epilogue epilogue;
+} vk_spectral;
+
+// Floats of scratch memory that tiles of `points_y` by `points_x` need on up to `threads` threads.
+int64_t vk_spectral_scratch(int points_y, int points_x, int threads);
+
 // Pooling windows: kernel, stride, dilation, and top/left padding, for outputs height x width. Windows are
 // clipped to the input's planes, so halos are not read; a window that is empty then gives 0 and index 0xffff.
 // A NaN is the maximum only if it comes first. At most 65535 taps where indices are kept. No epilogue.
@@ -199,6 +223,7 @@ typedef struct {
 typedef enum {
   VK_CONVOLUTION,
   VK_DEPTHWISE,
+  VK_SPECTRAL,
   VK_MAX_POOL,            // input -> output (+ indices)
   VK_MAX_POOL_BACKWARD,   // `output` = cotangent of the pooled values (read), `input` = cotangent of the input (written whole)
   VK_AVERAGE_POOL,
@@ -222,6 +247,7 @@ typedef struct {
   union {
     vk_convolution convolution;
     vk_depthwise depthwise;
+    vk_spectral spectral;
     vk_pool_window pool;
     vk_elementwise elementwise;
     vk_layout_change layout;
@@ -248,6 +274,11 @@ void vk_run_timed(
 void vk_pack_group(float *packed, const float *source, const int64_t *tap_source, const int32_t *tap_inputs,
                    size_t tap_count, size_t tap_lanes, int64_t input_stride, int64_t output_stride,
                    size_t outputs, size_t width, const float *scale);
+
+// The filters of a vk_spectral, `[filters][kernel_y][kernel_x]` at `source`, as `[ceil(filters / 16)]` spectra of
+// points_y * (points_x / 2 + 1) * 32 floats.
+void vk_pack_spectra(float *packed, const float *source, size_t filters, int kernel_y, int kernel_x,
+                     int dilation_y, int dilation_x, int points_y, int points_x);
 
 // Packs B (element (k, n) at b[k*k_stride + n*n_stride]) into `[ceil(n/32)][k][32]`, zero-padded.
 void vk_pack_matrix(float *packed, const float *b, size_t k, size_t n, int64_t k_stride, int64_t n_stride);

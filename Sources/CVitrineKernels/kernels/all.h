@@ -12,6 +12,8 @@
 #include "depthwise.h"
 #include "functions.h"
 #include "elementwise.h"
+#include "fourier.h"
+#include "spectral.h"
 #include "layout.h"
 #include "pooling.h"
 #include "product.h"
@@ -22,6 +24,7 @@
   {                                       \
     .convolution = run_convolution,       \
     .depthwise = run_depthwise,           \
+    .spectral = run_spectral,             \
     .pool = run_pool,                     \
     .elementwise = run_elementwise,       \
     .global_average = run_global_average, \
@@ -30,6 +33,7 @@
     .product = run_product,               \
     .pack_group = pack_group,             \
     .pack_matrix = pack_matrix,           \
+    .pack_spectra = pack_spectra,         \
     .burn = burn,                         \
     .stream = stream,                     \
   }
