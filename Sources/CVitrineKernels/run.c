@@ -74,6 +74,7 @@ void vk_run(const vk_op *ops, size_t count, void *const *buffers, int threads, i
     const vk_op *op = &ops[i];
     switch (op->kind) {
       case VK_CONVOLUTION: kernels->convolution(&op->as.convolution, buffers, &team); break;
+      case VK_WINOGRAD: kernels->winograd(&op->as.winograd, buffers, &team); break;
       case VK_DEPTHWISE: kernels->depthwise(&op->as.depthwise, buffers, &team); break;
       case VK_MAX_POOL:
       case VK_MAX_POOL_BACKWARD:
@@ -100,6 +101,10 @@ void vk_run(const vk_op *ops, size_t count, void *const *buffers, int threads, i
   vk_team_end(&team);
 }
 
+int64_t vk_winograd_scratch(const vk_winograd *op, int threads) {
+  return vk_kernels_for(-1)->winograd_scratch(op, threads);
+}
+
 // MARK: Packing
 
 void vk_pack_group(
@@ -109,6 +114,13 @@ void vk_pack_group(
   vk_kernels_for(-1)->pack_group(
     packed, source, tap_source, tap_inputs, tap_count, tap_lanes, input_stride, output_stride,
     outputs, width, scale);
+}
+
+void vk_pack_winograd(
+  float *packed, const float *source, size_t inputs, size_t outputs, size_t width,
+  int64_t input_stride, int64_t output_stride, int rotated) {
+  vk_kernels_for(-1)->pack_winograd(
+    packed, source, inputs, outputs, width, input_stride, output_stride, rotated);
 }
 
 void vk_pack_matrix(

@@ -9,6 +9,8 @@
 #include "tile.h"
 
 #include "convolution.h"
+#include "repeats.h"
+#include "winograd.h"
 #include "depthwise.h"
 #include "functions.h"
 #include "elementwise.h"
@@ -21,6 +23,8 @@
 #define VK_TABLE                          \
   {                                       \
     .convolution = run_convolution,       \
+    .winograd = run_winograd,             \
+    .winograd_scratch = winograd_scratch, \
     .depthwise = run_depthwise,           \
     .pool = run_pool,                     \
     .elementwise = run_elementwise,       \
@@ -29,6 +33,7 @@
     .fill = run_fill,                     \
     .product = run_product,               \
     .pack_group = pack_group,             \
+    .pack_winograd = pack_winograd,       \
     .pack_matrix = pack_matrix,           \
     .burn = burn,                         \
   }
