@@ -34,7 +34,7 @@ import VitrineTestSupport
         (16, [3, 3], 1, 2, 1, false),
         (16, [3, 3], 1, 1, 2, false),
         (16, [1, 3], 1, 1, 1, false),
-        (16, [5, 5], 1, 1, 1, false),
+        (16, [4, 4], 1, 1, 1, false),
       ]
     {
       let single = try network(

@@ -24,7 +24,7 @@ package struct WinogradSchedule: Equatable {
   ///   - inputs: Input channels.
   ///   - outputs: Output channels.
   package init(tiles: Int, inputs: Int, outputs: Int, threads: Int) {
-    let bytesPerTile = Self.points * (inputs + 15) / 16 * 16 * 4
+    let bytesPerTile = Self.points * ((inputs + 15) / 16 * 16) * 4
     let weightBytes = bytesPerTile * outputs
     // Every piece of tiles reads all weights: from the second-level cache or, with little loss, the
     // third. Weights that do not stay there are read once by dividing outputs. So are they where
