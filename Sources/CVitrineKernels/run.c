@@ -87,6 +87,7 @@ void vk_run_timed(
     const double start = seconds != NULL ? now() : 0;
     switch (op->kind) {
       case VK_CONVOLUTION: kernels->convolution(&op->as.convolution, buffers, &team); break;
+      case VK_WINOGRAD: kernels->winograd(&op->as.winograd, buffers, &team); break;
       case VK_DEPTHWISE: kernels->depthwise(&op->as.depthwise, buffers, &team); break;
       case VK_SPECTRAL: kernels->spectral(&op->as.spectral, buffers, &team); break;
       case VK_MAX_POOL:
@@ -115,6 +116,10 @@ void vk_run_timed(
   vk_team_end(&team);
 }
 
+int64_t vk_winograd_scratch(const vk_winograd *op, int threads) {
+  return vk_kernels_for(-1)->winograd_scratch(op, threads);
+}
+
 // MARK: Packing
 
 void vk_pack_group(
@@ -124,6 +129,13 @@ void vk_pack_group(
   vk_kernels_for(-1)->pack_group(
     packed, source, tap_source, tap_inputs, tap_count, tap_lanes, input_stride, output_stride,
     outputs, width, scale);
+}
+
+void vk_pack_winograd(
+  float *packed, const float *source, size_t inputs, size_t outputs, size_t width,
+  int64_t input_stride, int64_t output_stride, int rotated) {
+  vk_kernels_for(-1)->pack_winograd(
+    packed, source, inputs, outputs, width, input_stride, output_stride, rotated);
 }
 
 void vk_pack_matrix(
