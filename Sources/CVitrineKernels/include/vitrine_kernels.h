@@ -120,6 +120,28 @@ typedef struct {
   vk_epilogue epilogue;
 } vk_convolution;
 
+// Convolution by 3 x 3 windows, one pixel apart, with the minimal filtering F(4 x 4, 3 x 3) of Winograd: 4 times
+// fewer multiplications, and errors about 10 times those of VK_CONVOLUTION.
+// Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (CVPR 2016).
+//
+// `input` is at the top left pixel of the first window; height + 2 rows of width + 2 pixels are read from there.
+// Every output is one fixed sequence of operations, whatever tiles are computed together.
+typedef struct {
+  vk_map input, output;
+  const float *weights;  // by vk_pack_winograd, the groups of 32 outputs one after the other
+  int32_t images, input_blocks, output_blocks;
+  int32_t height, width;   // of the output
+  int32_t tiles_at_once;   // tiles of 4 x 4 outputs transformed together
+  int32_t levels;          // outputs of equal windows side by side are made equal, as VK_CONVOLUTION's are
+  int32_t splits_outputs;  // threads share transformed tiles and divide outputs, instead of dividing tiles
+  int32_t scratch_buffer;
+  int64_t scratch_offset;  // of vk_winograd_scratch floats, a multiple of 16
+  vk_epilogue epilogue;
+} vk_winograd;
+
+// Floats of scratch memory that an operation needs when it is run on up to `threads` threads.
+int64_t vk_winograd_scratch(const vk_winograd *op, int threads);
+
 // One filter per channel: weights [block][tap][16], taps relative to the input pixel of the same block.
 typedef struct {
   vk_map input, output;
@@ -222,6 +244,7 @@ typedef struct {
 
 typedef enum {
   VK_CONVOLUTION,
+  VK_WINOGRAD,
   VK_DEPTHWISE,
   VK_SPECTRAL,
   VK_MAX_POOL,            // input -> output (+ indices)
@@ -246,6 +269,7 @@ typedef struct {
   vk_kind kind;
   union {
     vk_convolution convolution;
+    vk_winograd winograd;
     vk_depthwise depthwise;
     vk_spectral spectral;
     vk_pool_window pool;
@@ -260,6 +284,10 @@ typedef struct {
 // `buffers[i]` are 64-byte aligned. Concurrent callers are safe: whoever does not get the pool runs alone.
 // `isa` -1, or one that is not available, uses vk_detected_isa(). `threads` < 2 never touches the pool.
 void vk_run(const vk_op *ops, size_t count, void *const *buffers, int threads, int isa);
+
+// The same, and adds the time of each operation to `seconds`, `count` numbers; NULL: not timed.
+void vk_run_timed(
+  const vk_op *ops, size_t count, void *const *buffers, int threads, int isa, double *seconds);
 
 // MARK: Packing of constants (once per network; callers may pack different groups at the same time)
 
@@ -276,6 +304,12 @@ void vk_pack_group(float *packed, const float *source, const int64_t *tap_source
 void vk_pack_spectra(float *packed, const float *source, size_t filters, int kernel_y, int kernel_x,
                      int dilation_y, int dilation_x, int points_y, int points_x);
 
+// Transformed weights of up to 32 outputs of a vk_winograd, `[36][16 * input_blocks][width]`, width 16 or 32: tap
+// (y, x) of input i for output o is source[i*input_stride + o*output_stride + tap], where tap = 3 y + x, or
+// 8 - 3 y - x if `rotated`. Computed in double precision; zero where there is no input or output.
+void vk_pack_winograd(float *packed, const float *source, size_t inputs, size_t outputs, size_t width,
+                      int64_t input_stride, int64_t output_stride, int rotated);
+
 // Packs B (element (k, n) at b[k*k_stride + n*n_stride]) into `[ceil(n/32)][k][32]`, zero-padded.
 void vk_pack_matrix(float *packed, const float *b, size_t k, size_t n, int64_t k_stride, int64_t n_stride);
 
@@ -288,5 +322,9 @@ int vk_hardware_threads(void);
 
 // Single-precision multiply-add throughput in FLOP/s of `threads` threads, over about `seconds`.
 double vk_measure_peak(int threads, double seconds);
+
+// Bytes read per second by `threads` threads, each of which reads its share of `count` floats over and over for
+// about `seconds`: the bandwidth of the smallest cache that holds the share, or of memory.
+double vk_measure_bandwidth(const float *memory, size_t count, int threads, double seconds);
 
 #endif

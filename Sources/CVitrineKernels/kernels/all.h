@@ -9,6 +9,8 @@
 #include "tile.h"
 
 #include "convolution.h"
+#include "repeats.h"
+#include "winograd.h"
 #include "depthwise.h"
 #include "functions.h"
 #include "elementwise.h"
@@ -23,6 +25,8 @@
 #define VK_TABLE                          \
   {                                       \
     .convolution = run_convolution,       \
+    .winograd = run_winograd,             \
+    .winograd_scratch = winograd_scratch, \
     .depthwise = run_depthwise,           \
     .spectral = run_spectral,             \
     .pool = run_pool,                     \
@@ -32,7 +36,9 @@
     .fill = run_fill,                     \
     .product = run_product,               \
     .pack_group = pack_group,             \
+    .pack_winograd = pack_winograd,       \
     .pack_matrix = pack_matrix,           \
     .pack_spectra = pack_spectra,         \
     .burn = burn,                         \
+    .stream = stream,                     \
   }

@@ -32,6 +32,7 @@ extension PlanBuilder {
           || isReached(fused.output)
       else { continue }
       guard reads(fused).contains(where: { path.isActive[$0] }) else { continue }
+      purpose = .backward(index)
       try emitBackward(index)
     }
   }
@@ -265,6 +266,12 @@ extension PlanBuilder {
     let isWhole = convolution.rows.stride == 1 && convolution.columns.stride == 1
     guard convolution.isDepthwise else {
       try contribute(to: input, canMask: isWhole) { planes, epilogue in
+        if suitsWinograd(convolution, output: planes.shape) {
+          try emitWinograd(
+            convolution, from: given, to: planes, backward: true, epilogue: epilogue,
+            [fused.batchNormalization ?? -1])
+          return
+        }
         try emitPhases(convolution, fused, given: given, to: planes, epilogue: epilogue)
       }
       return

@@ -195,8 +195,14 @@ extension PlanBuilder {
       try emitStem(convolution, slot: slot, input: input, to: output, epilogue: epilogue, key)
       return
     }
+    let source = planes(of: input)
+    if suitsWinograd(convolution, output: output.shape) {
+      try emitWinograd(
+        convolution, from: source, to: output, backward: false, epilogue: epilogue, key)
+      return
+    }
     try emitConvolution(
-      convolution, from: planes(of: input), to: output, epilogue: epilogue, use: "forward", key)
+      convolution, from: source, to: output, epilogue: epilogue, use: "forward", key)
   }
 
   private func emitConvolution(
