@@ -50,6 +50,13 @@ struct BlockedPlanes {
 
   var maskCount: Int { images * blocks * height * width }
 
+  /// Whether element `index` of the buffer lies inside a plane, not in a halo.
+  func contains(_ index: Int) -> Bool {
+    let inBlock = index % blockStride
+    let (row, pixel) = (inBlock / rowStride, inBlock % rowStride / 16)
+    return row >= top && row < top + height && pixel >= left && pixel < left + width
+  }
+
   /// Calls `body` for every element of the real channels.
   func forEachElement(_ body: (_ image: Int, _ channel: Int, _ y: Int, _ x: Int) throws -> Void)
     rethrows

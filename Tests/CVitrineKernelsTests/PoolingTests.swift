@@ -292,12 +292,3 @@ import Testing
     }
   }
 }
-
-extension BlockedPlanes {
-  /// Whether element `index` of the buffer lies inside a plane, not in a halo.
-  fileprivate func contains(_ index: Int) -> Bool {
-    let inBlock = index % blockStride
-    let (row, pixel) = (inBlock / rowStride, inBlock % rowStride / 16)
-    return row >= top && row < top + height && pixel >= left && pixel < left + width
-  }
-}

@@ -279,7 +279,10 @@ final class PlanBuilder {
   /// Emits the conversion of planes to a fresh row-major tensor.
   func unpack(_ planes: Planes, into slot: Int, shape: Shape) {
     reserve(shape.count * 4)
-    emitHost { _ in { frame in frame.slots[slot] = Tensor(zeros: shape) } }
+    emitHost { _ in
+      // The conversion that follows writes every element.
+      { frame in frame.slots[slot] = Tensor(uninitialized: shape, of: Float.self) { _ in } }
+    }
     emit([planes.buffer], slots: [slot]) { layout in
       changeLayout(
         VK_UNPACK, layout.map(planes), planes.shape, plainBuffer: slot + 1, offset: 0,
