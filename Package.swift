@@ -93,7 +93,7 @@ let package = Package(
       tests("VitrineImaging"),
       tests("VitrineReport", ["VitrineCore", "VitrineImaging", "VitrineTensor"]),
       tests("VitrineConformance", ["Vitrine", "VitrineCore", "VitrineTensor"]),
-      tests("VitrinePlugins", ["VitrineCore", "VitrineReport", "VitrineTool"]),
+      tests("VitrinePlugins", ["CVitrinePlugin", "VitrineCore", "VitrineReport", "VitrineTool"]),
       tests(
         "VitrineCommand",
         ["Vitrine", "VitrineCore", "VitrineImaging", "VitrineNetwork", "VitrineTensor"]),
