@@ -64,6 +64,15 @@ let package = Package(
           "VitrineTensor",
         ] + methods.map { .target(name: "Vitrine" + $0) }),
       .target(name: "VitrineConformance", dependencies: ["VitrineCore", "VitrineTensor"]),
+      .plugin(
+        name: "NewExplainer",
+        capability: .command(
+          intent: .custom(
+            verb: "new-explainer", description: "Make the target, page and tests of a new method"),
+          permissions: [
+            .writeToPackageDirectory(reason: "The files of the new method are written there.")
+          ]),
+        path: "Plugins/NewExplainer"),
       .target(name: "CVitrinePlugin"),
       .target(name: "VitrinePluginKit", dependencies: ["CVitrinePlugin", "VitrineCore"]),
       .target(
@@ -106,7 +115,7 @@ let package = Package(
   swiftLanguageModes: [.v6]
 )
 
-for target in package.targets where !target.name.hasPrefix("C") {
+for target in package.targets where target.type != .plugin && !target.name.hasPrefix("C") {
   target.swiftSettings = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("InternalImportsByDefault"),

@@ -50,7 +50,8 @@ struct Handshake: Equatable, CustomStringConvertible {
     var start = 0
     while let found = file[start...].firstRange(of: prefix) {
       let text = file[found.lowerBound...].prefix(Self.longest).prefix { $0 != 0 }
-      if text.count < Self.longest, let handshake = Handshake(String(decoding: text, as: UTF8.self)) {
+      if text.count < Self.longest, let handshake = Handshake(String(decoding: text, as: UTF8.self))
+      {
         self = handshake
         return
       }

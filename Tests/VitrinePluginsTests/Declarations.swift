@@ -43,7 +43,9 @@ struct Declarations {
   private static func endOfText(_ source: Substring) -> Substring.Index {
     let quote = source.hasPrefix("\"\"\"") ? "\"\"\"" : "\""
     var rest = source.dropFirst(quote.count)
-    while !rest.isEmpty, !rest.hasPrefix(quote) { rest = rest.dropFirst(rest.first == "\\" ? 2 : 1) }
+    while !rest.isEmpty, !rest.hasPrefix(quote) {
+      rest = rest.dropFirst(rest.first == "\\" ? 2 : 1)
+    }
     return rest.dropFirst(quote.count).startIndex
   }
 
