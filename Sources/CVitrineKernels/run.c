@@ -87,7 +87,9 @@ void vk_run_timed(
     const double start = seconds != NULL ? now() : 0;
     switch (op->kind) {
       case VK_CONVOLUTION: kernels->convolution(&op->as.convolution, buffers, &team); break;
+      case VK_WINOGRAD: kernels->winograd(&op->as.winograd, buffers, &team); break;
       case VK_DEPTHWISE: kernels->depthwise(&op->as.depthwise, buffers, &team); break;
+      case VK_SPECTRAL: kernels->spectral(&op->as.spectral, buffers, &team); break;
       case VK_MAX_POOL:
       case VK_MAX_POOL_BACKWARD:
       case VK_AVERAGE_POOL:
@@ -114,6 +116,10 @@ void vk_run_timed(
   vk_team_end(&team);
 }
 
+int64_t vk_winograd_scratch(const vk_winograd *op, int threads) {
+  return vk_kernels_for(-1)->winograd_scratch(op, threads);
+}
+
 // MARK: Packing
 
 void vk_pack_group(
@@ -125,7 +131,27 @@ void vk_pack_group(
     outputs, width, scale);
 }
 
+void vk_pack_winograd(
+  float *packed, const float *source, size_t inputs, size_t outputs, size_t width,
+  int64_t input_stride, int64_t output_stride, int rotated) {
+  vk_kernels_for(-1)->pack_winograd(
+    packed, source, inputs, outputs, width, input_stride, output_stride, rotated);
+}
+
 void vk_pack_matrix(
   float *packed, const float *b, size_t k, size_t n, int64_t k_stride, int64_t n_stride) {
   vk_kernels_for(-1)->pack_matrix(packed, b, k, n, k_stride, n_stride);
+}
+
+void vk_pack_spectra(
+  float *packed, const float *source, size_t filters, int kernel_y, int kernel_x, int dilation_y,
+  int dilation_x, int points_y, int points_x) {
+  vk_kernels_for(-1)->pack_spectra(
+    packed, source, filters, kernel_y, kernel_x, dilation_y, dilation_x, points_y, points_x);
+}
+
+int64_t vk_spectral_scratch(int points_y, int points_x, int threads) {
+  // Two spectra for each thread; see `spectral_column_stride`.
+  const int64_t column = (2 * (int64_t)points_y + 1) * VK_LANES;
+  return 2 * column * (points_x / 2 + 1) * (threads < 1 ? 1 : threads);
 }

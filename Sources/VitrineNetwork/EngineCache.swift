@@ -91,7 +91,7 @@ final class EngineCache: Sendable {
       .types
   }
 
-  private static let defaultMemoryLimit: Int = {
+  static let defaultMemoryLimit: Int = {
     let pages = sysconf(Int32(_SC_PHYS_PAGES))
     let size = sysconf(Int32(_SC_PAGESIZE))
     let physical = pages > 0 && size > 0 ? pages * size : 6 << 30

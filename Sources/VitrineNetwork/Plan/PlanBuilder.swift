@@ -26,6 +26,7 @@ final class PlanBuilder {
   let request: PlanRequest
   let constants: PackedConstants
   let isExact: Bool
+  let threads: Int
   private let memoryLimit: Int
   let path: DifferentiationPath
   let nodes: [FusedNode]
@@ -72,8 +73,9 @@ final class PlanBuilder {
 
   init(
     _ specialization: Specialization, _ request: PlanRequest, constants: PackedConstants,
-    isExact: Bool, memoryLimit: Int
+    isExact: Bool, threads: Int, memoryLimit: Int
   ) throws {
+    self.threads = threads
     self.memoryLimit = memoryLimit
     self.specialization = specialization
     self.request = request
@@ -100,7 +102,7 @@ final class PlanBuilder {
   }
 
   /// Returns the plan and, for each target and then each site, the slot that will hold it.
-  func plan(threads: Int) throws -> (plan: Plan, results: [Int]) {
+  func plan() throws -> (plan: Plan, results: [Int]) {
     chooseHalosAndParents()
     for index in nodes.indices {
       purpose = .forward(index)

@@ -60,8 +60,9 @@ final class PlannedExecutor: Engine {
   private func plan(_ request: PlanRequest) throws -> (plan: Plan, results: [Int]) {
     if let found = plans.withLock({ $0[request] }) { return found }
     let builder = try PlanBuilder(
-      specialization, request, constants: constants, isExact: isExact, memoryLimit: memoryLimit)
-    let made = try builder.plan(threads: threads)
+      specialization, request, constants: constants, isExact: isExact, threads: threads,
+      memoryLimit: memoryLimit)
+    let made = try builder.plan()
     plans.withLock { cache in
       // Callers with ever new sites must not fill the memory with plans.
       if cache.count >= 64 { cache.removeAll() }
