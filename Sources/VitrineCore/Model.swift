@@ -141,6 +141,30 @@ public protocol Differentiable: Model {
     of objective: Objective, from baselines: Inputs, to inputs: Inputs, at points: [PathPoint],
     withRespectTo sites: [Site], context: Context
   ) throws -> [Tensor]
+
+  /// Returns why ``directionalDerivatives(of:along:at:context:)`` cannot be had of a site, in words that
+  /// name the operator or layer; `nil` if it can.
+  ///
+  /// The default knows of no forward mode.
+  func forwardModeObstacle(to site: Site) -> String?
+
+  /// Returns the derivatives of a site along tangents of the inputs: J t, from values carried forwards
+  /// together with their derivatives.
+  ///
+  /// The default throws.
+  ///
+  /// - Parameters:
+  ///   - site: What is differentiated.
+  ///   - tangents: Each with one tensor for every input that moves, in its shape; the others stay.
+  ///   - inputs: One tensor per input.
+  ///   - context: Told the number of tangents done; asked between tangents whether to stop.
+  /// - Returns: For each tangent a tensor of the site's shape.
+  /// - Throws: ``CoreError/notApplicable(_:)`` with ``forwardModeObstacle(to:)``, before anything runs;
+  ///   when an input does not fit or a site is unknown; ``CoreError/cancelled``.
+  /// - Complexity: One forward pass, and about another one or two for each tangent.
+  func directionalDerivatives(
+    of site: Site, along tangents: [Inputs], at inputs: Inputs, context: Context
+  ) throws -> [Tensor]
 }
 
 /// The result of ``Differentiable/gradients(of:withRespectTo:at:rules:)``.

@@ -15,4 +15,12 @@ package protocol Engine: Sendable {
     of source: Int, withRespectTo sites: [Int], inputs: [Tensor], rules: RuleTable,
     cotangents: [Tensor]
   ) throws -> (value: Tensor, gradients: [[Tensor]])
+
+  /// Returns the derivatives of `target` along tangents of inputs, each given by value numbers.
+  ///
+  /// - Parameter checkpoint: Called after each tangent with the number done.
+  func pushforward(
+    of target: Int, along tangents: [[Int: Tensor]], inputs: [Tensor],
+    checkpoint: (Int) throws -> Void
+  ) throws -> [Tensor]
 }

@@ -155,4 +155,11 @@ struct PreparedEngine: Sendable {
     try engine.gradients(
       of: source, withRespectTo: sites, inputs: inputs, rules: rules, cotangents: cotangents)
   }
+
+  func pushforward(
+    of target: Int, along tangents: [[Int: Tensor]], inputs: [Tensor],
+    checkpoint: (Int) throws -> Void
+  ) throws -> [Tensor] {
+    try engine.pushforward(of: target, along: tangents, inputs: inputs, checkpoint: checkpoint)
+  }
 }

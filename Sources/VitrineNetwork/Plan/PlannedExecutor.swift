@@ -48,6 +48,15 @@ final class PlannedExecutor: Engine {
     return (tensors[0], gradients)
   }
 
+  /// Tangents are carried by the operators' reference implementations: no plan has them.
+  func pushforward(
+    of target: Int, along tangents: [[Int: Tensor]], inputs: [Tensor],
+    checkpoint: (Int) throws -> Void
+  ) throws -> [Tensor] {
+    try ReferenceExecutor<Float>(specialization, memoryLimit: memoryLimit)
+      .pushforward(of: target, along: tangents, inputs: inputs, checkpoint: checkpoint)
+  }
+
   private func plan(_ request: PlanRequest) throws -> (plan: Plan, results: [Int]) {
     if let found = plans.withLock({ $0[request] }) { return found }
     let builder = try PlanBuilder(

@@ -55,7 +55,7 @@ package struct ReferenceExecutor<T: RealScalar>: Engine {
 
   // MARK: - Passes
 
-  private func forward(to targets: [Int], inputs: [Tensor], keeping kept: Set<Int>) throws
+  func forward(to targets: [Int], inputs: [Tensor], keeping kept: Set<Int>) throws
     -> [Int: Tensor]
   {
     var values: [Int: Tensor] = [:]
@@ -133,12 +133,12 @@ package struct ReferenceExecutor<T: RealScalar>: Engine {
     sum = total
   }
 
-  private func value(_ value: Int, in values: [Int: Tensor]) throws -> Tensor {
+  func value(_ value: Int, in values: [Int: Tensor]) throws -> Tensor {
     if let tensor = values[value] ?? specialization.types[value].constant { return tensor }
     throw NetworkError.malformedGraph("'\(wiring.values[value].name)' was not computed")
   }
 
-  private func named<Result>(_ node: Wiring.Node, _ body: () throws -> Result) throws -> Result {
+  func named<Result>(_ node: Wiring.Node, _ body: () throws -> Result) throws -> Result {
     do {
       return try body()
     } catch let error as OperatorError {
