@@ -16,7 +16,7 @@ public enum Command {
   public static let version = "0.1.0"
 
   static let verbs: [Verb] = [
-    .methods, .describe, .inspect, .predict, .explain, .compare, .demo, .benchmark,
+    .methods, .describe, .inspect, .predict, .explain, .compare, .check, .demo, .benchmark,
   ]
 
   /// Runs one command line.
@@ -46,7 +46,9 @@ public enum Command {
         && !words.contains("--no-color")
       let mark = usesColor ? "\u{1B}[1;31merror:\u{1B}[0m" : "error:"
       console.report("vitrine: \(mark) \(error.message.visible)\n")
-      if words.contains("--json"), error.code != "cannot-write-output" {
+      // A difference has been reported in full.
+      if words.contains("--json"), error.code != "cannot-write-output", error.exitCode != .different
+      {
         let report = JSON.object([
           "schema": .integer(1),
           "error": .object([

@@ -68,9 +68,7 @@ public struct Network: Differentiable {
 
   /// Number of elements of all real constants that are not single numbers: weights and biases.
   public var parameterCount: Int {
-    graph.constants.values.reduce(0) {
-      $0 + ($1.dataType.isFloatingPoint && $1.rank > 0 ? $1.count : 0)
-    }
+    graph.parameters.values.reduce(0) { $0 + $1.count }
   }
 
   /// Returns multiplications with addition for one sample, of convolutions and matrix products; `nil`

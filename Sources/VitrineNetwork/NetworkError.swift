@@ -36,6 +36,8 @@ public enum NetworkError: Error, Sendable, Equatable {
   case ruleNotApplicable(rule: String, node: String, kind: String)
   /// More memory than a call may use, in bytes.
   case memoryLimit(needed: Int, limit: Int, what: String)
+  /// Parameters that are to replace a network's do not fit by name or shape.
+  case parameterMismatch(String)
 }
 
 extension NetworkError: CustomStringConvertible {
@@ -58,6 +60,7 @@ extension NetworkError: CustomStringConvertible {
     case .notDifferentiable(let reason): "no derivative: \(reason)"
     case .ruleNotApplicable(let rule, let node, let kind):
       "backward rule '\(rule)' cannot be applied at node \(node) (\(kind))"
+    case .parameterMismatch(let reason): "the parameters do not fit the network: \(reason)"
     case .memoryLimit(let needed, let limit, let what):
       "\(what) needs \(needed) bytes, the limit is \(limit): raise it with --memory-limit"
     }

@@ -1,8 +1,9 @@
+import VitrineFiles
 public import VitrineNetwork
 
-/// Reads networks from ONNX files.
+/// Reads networks from ONNX files, and writes them.
 ///
-/// The file is not trusted: whatever its bytes, reading ends with a graph or with an error, in
+/// A file that is read is not trusted: whatever its bytes, reading ends with a graph or with an error, in
 /// memory and time in proportion to the file. Whether the graph makes sense is for `Network` to
 /// check.
 public enum ONNX {
