@@ -22,10 +22,9 @@ struct InputAttribution {
       Dense(1)
     }
 
-    // 2. Training: L1 loss, Adam, 32 epochs in batches of 128, the rate falling to zero.
+    // 2. Training: L1 loss, Adam, 32 epochs in batches of 128.
     var trainer = try Trainer(
       untrained, loss: .meanAbsoluteError, optimizer: .adam(learningRate: 1e-2), seed: 1)
-    trainer.schedule = .cosine(epochs: 32)
     try trainer.fit(
       training, validation: validation, epochs: 32, batchSize: 128,
       callbacks: [
@@ -41,9 +40,10 @@ struct InputAttribution {
     let explainer = try MethodCatalog.standard.explainer(
       named: "integrated-gradients", options: ["steps": "100", "rule": "right", "baseline": "0"])
     let explanation = try explainer.explain(
-      network, at: Inputs(test.inputs, for: network), target: .output(0), context: Context())
+      network, at: Inputs(test.inputs, for: network), target: .index(0), context: Context())
     let found = try values(of: explanation.attribution.tensor)
-    let meanGradients = try explanation.attributions
+    let meanGradients =
+      try explanation.attributions
       .first { $0.name.hasSuffix("mean-gradient") }
       .map { try values(of: $0.tensor) } ?? []
 
@@ -74,7 +74,9 @@ struct InputAttribution {
     print("\nwrote \(path)")
   }
 
-  private static func site(of network: Network) -> Site { .output(network.signature.outputs[0].name) }
+  private static func site(of network: Network) -> Site {
+    .output(network.signature.outputs[0].name)
+  }
 
   private static func values(of tensor: Tensor) throws -> [Double] {
     try tensor.converted(to: .float64).elements(of: Double.self)
@@ -117,7 +119,11 @@ struct InputAttribution {
   private static func noiseRatio(_ found: [Double]) -> Double {
     var (noise, signal) = (0.0, 0.0)
     for (index, value) in found.enumerated() {
-      if SignedFeatures.noise.contains(index % 96) { noise += abs(value) } else { signal += abs(value) }
+      if SignedFeatures.noise.contains(index % 96) {
+        noise += abs(value)
+      } else {
+        signal += abs(value)
+      }
     }
     return noise / (signal / 2)
   }
