@@ -2,6 +2,7 @@
 
 @_exported public import VitrineActivations
 @_exported public import VitrineCore
+@_exported public import VitrineData
 @_exported public import VitrineFilterVisualization
 @_exported public import VitrineGradCAM
 @_exported public import VitrineGradientMagnitude
@@ -15,4 +16,6 @@
 @_exported public import VitrineOcclusion
 @_exported public import VitrineReport
 @_exported public import VitrineSafetensors
+@_exported public import VitrineSmoothGrad
 @_exported public import VitrineTensor
+@_exported public import VitrineTraining

@@ -64,7 +64,9 @@ public enum Command {
   }
 
   /// Runs the command line of this process, and exits.
-  public static func main() -> Never {
+  ///
+  /// - Parameter catalog: The methods that can be chosen by name; register more to add them to the command.
+  public static func main(catalog: MethodCatalog = .standard) -> Never {
     var environment: [String: String] = [:]
     for name in ["NO_COLOR", "TERM"] {
       environment[name] = getenv(name).map { String(cString: $0) }
@@ -72,7 +74,8 @@ public enum Command {
     Interruption.listen()
     let code = run(
       arguments: Array(CommandLine.arguments.dropFirst()), environment: environment,
-      console: ProcessConsole(environment: environment), cancellation: Interruption.cancellation)
+      console: ProcessConsole(environment: environment), catalog: catalog,
+      cancellation: Interruption.cancellation)
     exit(code == .interrupted ? Interruption.exitStatus : code.rawValue)
   }
 
@@ -99,12 +102,28 @@ public enum Command {
     let verb = try verb(named: first)
     let words = Array(arguments.dropFirst())
     if words.prefix(while: { $0 != "--" }).contains(where: { $0 == "--help" || $0 == "-h" }) {
-      return try session.write(HelpText.page(verb))
+      let options = try methodNamed(in: words, of: verb, session).map { "\n" + $0.optionText }
+      return try session.write(HelpText.page(verb) + (options ?? ""))
     }
     let invocation = try ArgumentParser.parse(words, for: verb)
     var session = session
     session.isQuiet = invocation.has("quiet")
     try verb.run(invocation, session)
+  }
+
+  /// Returns the method that a command line with `--help` names, if it names one with options.
+  private static func methodNamed(
+    in words: [String], of verb: Verb, _ session: Session
+  ) throws -> Method? {
+    guard verb.flags.contains(where: { $0.name == "method" }),
+      let index = words.firstIndex(where: { $0 == "-m" || $0.hasPrefix("--method") })
+    else { return nil }
+    let parts = words[index].split(separator: "=", maxSplits: 1).map(String.init)
+    guard let name = parts.count > 1 ? parts[1] : words[(index + 1)...].first,
+      !name.hasPrefix("-")
+    else { return nil }
+    let method = try session.catalog.explainerType(named: name).method
+    return method.options.isEmpty ? nil : method
   }
 
   private static func verb(named name: String) throws(CommandError) -> Verb {

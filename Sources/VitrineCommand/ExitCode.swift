@@ -1,5 +1,6 @@
 /// What the process reports to its caller; the numbers are those of BSD's `sysexits.h`.
 public enum ExitCode: Int32, Sendable {
+  /// Everything was done.
   case success = 0
   /// Two things that were compared differ.
   case different = 1

@@ -17,12 +17,14 @@ public struct Network: Differentiable {
 
   /// What a network may use.
   public struct Configuration: Sendable, Hashable {
+    /// How numbers are computed.
     public var precision: Precision
     /// Threads for one call; `nil` for all cores.
     public var threads: Int?
     /// Bytes that one call may use for activations; `nil` for 70 % of the machine's memory.
     public var memoryLimit: Int?
 
+    /// Creates a configuration.
     public init(precision: Precision = .single, threads: Int? = nil, memoryLimit: Int? = nil) {
       self.precision = precision
       self.threads = threads
@@ -30,7 +32,9 @@ public struct Network: Differentiable {
     }
   }
 
+  /// What it was made from.
   public let graph: Graph
+  /// How it computes, and what it may use.
   public let configuration: Configuration
   public let signature: Signature
   public let layers: [Layer]
