@@ -334,7 +334,7 @@ package struct Celu: Activation {
 // MARK: - Smooth steps
 
 /// `1 / (1 + exp(-x))`.
-struct Sigmoid: Activation {
+package struct Sigmoid: Activation {
   package init(_ node: NodeReader) {}
 
   func value<T: RealScalar>(_ x: T) -> T { .sigmoid(x) }
@@ -342,7 +342,7 @@ struct Sigmoid: Activation {
   func derivative<T: RealScalar>(_ x: T) -> T { .sigmoid(x) * .sigmoid(-x) }
 }
 
-struct Tanh: Activation {
+package struct Tanh: Activation {
   package init(_ node: NodeReader) {}
 
   func value<T: RealScalar>(_ x: T) -> T { .tanh(x) }
@@ -351,7 +351,7 @@ struct Tanh: Activation {
 }
 
 /// `log(1 + exp(x))`.
-struct Softplus: Activation {
+package struct Softplus: Activation {
   package init(_ node: NodeReader) {}
 
   func value<T: RealScalar>(_ x: T) -> T {
