@@ -178,7 +178,7 @@ int64_t vk_spectral_scratch(int points_y, int points_x, int threads);
 
 // Pooling windows: kernel, stride, dilation, and top/left padding, for outputs height x width. Windows are
 // clipped to the input's planes, so halos are not read; a window that is empty then gives 0 and index 0xffff.
-// A NaN is the maximum only if it comes first. At most 65535 taps where indices are kept. No epilogue.
+// The first NaN of a window is its maximum. At most 65535 taps where indices are kept. No epilogue.
 // Backward passes write every pixel of the planes, each as one sum over its windows in row-major order.
 typedef struct {
   vk_map input, output;
