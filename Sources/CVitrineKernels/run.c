@@ -95,6 +95,8 @@ void vk_run(const vk_op *ops, size_t count, void *const *buffers, int threads, i
       case VK_UNPACK: kernels->layout(op->kind, &op->as.layout, buffers, &team); break;
       case VK_FILL: kernels->fill(&op->as.fill, buffers, &team); break;
       case VK_MATRIX_PRODUCT: kernels->product(&op->as.product, buffers, &team); break;
+      case VK_LINE: kernels->line(&op->as.line, buffers, &team); break;
+      case VK_WEIGHTED_SUM: kernels->weighted_sum(&op->as.weighted_sum, buffers, &team); break;
     }
   }
   vk_team_end(&team);

@@ -96,6 +96,18 @@ public protocol Differentiable: Model {
     of objective: Objective, withRespectTo sites: [Site], at inputs: Inputs, rules: BackwardRules
   ) throws -> Gradients
 
+  /// Returns what ``gradients(of:withRespectTo:at:rules:)`` does, and the values at other sites from the
+  /// same forward pass where the model can share it.
+  ///
+  /// The default calls ``Model/evaluate(_:observing:)`` for them.
+  ///
+  /// - Parameter observed: Inputs, outputs or layers whose values become ``Gradients/observed``.
+  /// - Complexity: One forward and one backward pass, at best.
+  func gradients(
+    of objective: Objective, withRespectTo sites: [Site], at inputs: Inputs, rules: BackwardRules,
+    observing observed: [Site]
+  ) throws -> Gradients
+
   /// Returns the derivatives of several elements of one site, from one forward pass where the model
   /// can share it.
   ///
@@ -141,6 +153,32 @@ public protocol Differentiable: Model {
     of objective: Objective, from baselines: Inputs, to inputs: Inputs, at points: [PathPoint],
     withRespectTo sites: [Site], context: Context
   ) throws -> [Tensor]
+
+  /// Returns the weighted sum of gradients at variants of the inputs: G = Σ_k w_k ∂F/∂y (x_k).
+  ///
+  /// The default takes as many variants into one call as ``Context/memoryLimit`` lets and the model takes:
+  /// see ``Model/takesBatches``. However they are cut into calls, a sample's gradients are added in the
+  /// order of `weights` in double precision, so that the result does not depend on it.
+  ///
+  /// - Parameters:
+  ///   - objective: F, for the batch `inputs`.
+  ///   - sites: What to differentiate with respect to: y.
+  ///   - inputs: One tensor per input.
+  ///   - weights: w, the same for all samples; as many as there are variants.
+  ///   - context: Told the number of gradients done; asked between calls whether to stop.
+  ///   - variant: Returns variant `index` of some of the samples, given as their range in the batch and
+  ///     their inputs: tensors of the same shapes with other elements. Called for one sample after the
+  ///     other, or for all at once, each time with `index` ascending from 0.
+  /// - Returns: For each site a `float64` tensor of its shape.
+  /// - Throws: As ``gradients(of:withRespectTo:at:rules:)``; what `variant` throws;
+  ///   ``CoreError/cancelled``.
+  /// - Complexity: One forward and one backward pass for each sample and variant; memory that does not
+  ///   depend on the number of variants.
+  func averageGradients(
+    of objective: Objective, withRespectTo sites: [Site], at inputs: Inputs, weights: [Double],
+    context: Context,
+    variant: (_ index: Int, _ samples: Range<Int>, _ inputs: Inputs) throws -> Inputs
+  ) throws -> [Tensor]
 }
 
 /// The result of ``Differentiable/gradients(of:withRespectTo:at:rules:)``.
@@ -151,11 +189,17 @@ public struct Gradients: Sendable {
   public let tensors: [Tensor]
   /// Where backward rules other than the plain gradient were applied, in execution order.
   public let applications: [RuleApplication]
+  /// The values at sites to be observed, one each; none unless they were asked for.
+  public let observed: [Tensor]
 
-  public init(values: [Double], tensors: [Tensor], applications: [RuleApplication] = []) {
+  public init(
+    values: [Double], tensors: [Tensor], applications: [RuleApplication] = [],
+    observed: [Tensor] = []
+  ) {
     self.values = values
     self.tensors = tensors
     self.applications = applications
+    self.observed = observed
   }
 }
 
@@ -187,6 +231,16 @@ public struct Jacobian: Sendable {
 }
 
 extension Differentiable {
+  public func gradients(
+    of objective: Objective, withRespectTo sites: [Site], at inputs: Inputs, rules: BackwardRules,
+    observing observed: [Site]
+  ) throws -> Gradients {
+    let result = try gradients(of: objective, withRespectTo: sites, at: inputs, rules: rules)
+    return Gradients(
+      values: result.values, tensors: result.tensors, applications: result.applications,
+      observed: try evaluate(inputs, observing: observed))
+  }
+
   public func jacobian(
     of output: Site, elements: [Int]?, withRespectTo sites: [Site], at inputs: Inputs,
     rules: BackwardRules, context: Context

@@ -7,12 +7,20 @@ package protocol Engine: Sendable {
   /// - Parameter inputs: One tensor per input of the wiring, in the engine's precision.
   func evaluate(_ targets: [Int], inputs: [Tensor]) throws -> [Tensor]
 
-  /// Returns the value of `source`, and for each cotangent the gradients of `⟨source, cotangent⟩`
+  /// Returns the values of `targets`, and for each cotangent the gradients of `⟨source, cotangent⟩`
   /// with respect to `sites`.
   ///
   /// - Parameter cotangents: Tensors of the shape of `source`.
   func gradients(
-    of source: Int, withRespectTo sites: [Int], inputs: [Tensor], rules: RuleTable,
-    cotangents: [Tensor]
-  ) throws -> (value: Tensor, gradients: [[Tensor]])
+    of source: Int, withRespectTo sites: [Int], observing targets: [Int], inputs: [Tensor],
+    rules: RuleTable, cotangents: [Tensor]
+  ) throws -> (values: [Tensor], gradients: [[Tensor]])
+
+  /// Prepares to sum gradients over many batches, or returns `nil` if calling ``gradients`` for each batch
+  /// is as good.
+  func summation(_ terms: GradientTerms) throws -> GradientSummation?
+}
+
+extension Engine {
+  package func summation(_ terms: GradientTerms) throws -> GradientSummation? { nil }
 }

@@ -196,6 +196,25 @@ typedef struct {
   float alpha, beta;
 } vk_matrix_product;
 
+// Points of a straight line: image n of the output = start + fractions[n] * direction, as one multiply-add,
+// then the epilogue. `start` and `direction` are one image.
+typedef struct {
+  vk_map start, direction, output;
+  int32_t images, blocks, height, width;
+  int32_t fraction_buffer;
+  int64_t fraction_offset;  // in floats; one for each image
+  vk_epilogue epilogue;
+} vk_line;
+
+// Adds weights[n] * image n of `input`, image after image, to double-precision sums
+// `[block][row][pixel][16]`. Images of weight 0 are left out, whatever they hold.
+typedef struct {
+  vk_map input;
+  int32_t images, blocks, height, width;
+  int32_t sum_buffer, weight_buffer;
+  int64_t sum_offset, weight_offset;  // in doubles; one weight for each image
+} vk_weighted_sum;
+
 typedef enum {
   VK_CONVOLUTION,
   VK_DEPTHWISE,
@@ -215,6 +234,8 @@ typedef enum {
   VK_UNPACK,              // map -> plain
   VK_FILL,
   VK_MATRIX_PRODUCT,
+  VK_LINE,
+  VK_WEIGHTED_SUM,
 } vk_kind;
 
 typedef struct {
@@ -227,6 +248,8 @@ typedef struct {
     vk_layout_change layout;
     vk_fill fill;
     vk_matrix_product product;
+    vk_line line;
+    vk_weighted_sum weighted_sum;
   } as;
 } vk_op;
 

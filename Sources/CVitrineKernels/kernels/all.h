@@ -12,6 +12,7 @@
 #include "depthwise.h"
 #include "functions.h"
 #include "elementwise.h"
+#include "averaging.h"
 #include "layout.h"
 #include "pooling.h"
 #include "product.h"
@@ -28,6 +29,8 @@
     .layout = run_layout,                 \
     .fill = run_fill,                     \
     .product = run_product,               \
+    .line = run_line,                     \
+    .weighted_sum = run_weighted_sum,     \
     .pack_group = pack_group,             \
     .pack_matrix = pack_matrix,           \
     .burn = burn,                         \

@@ -19,7 +19,14 @@ final class Plan: Sendable {
     case host(@Sendable (inout Frame) throws -> Void)
   }
 
+  /// Where the steps begin that a ``Repetition`` repeats, and where they end.
+  struct Stages: Sendable {
+    /// Steps before these run once, and leave what the others read.
+    let repeated: Range<Int>
+  }
+
   private let steps: [Step]
+  private let stages: Stages
   private let operations: OperationList
   private let arenaByteCount: Int
   private let slotCount: Int
@@ -27,9 +34,11 @@ final class Plan: Sendable {
   private let freeArenas = Mutex<[Arena]>([])
 
   init(
-    steps: [Step], operations: OperationList, arenaByteCount: Int, slotCount: Int, threads: Int
+    steps: [Step], stages: Stages, operations: OperationList, arenaByteCount: Int, slotCount: Int,
+    threads: Int
   ) {
     self.steps = steps
+    self.stages = stages
     self.operations = operations
     self.arenaByteCount = arenaByteCount
     self.slotCount = slotCount
@@ -41,17 +50,15 @@ final class Plan: Sendable {
   /// - Parameter inputs: Tensors for the first slots.
   /// - Returns: All slots.
   func run(_ inputs: [Tensor]) throws -> [Tensor?] {
-    let arena = freeArenas.withLock { $0.popLast() } ?? Arena(byteCount: arenaByteCount)
-    defer {
-      // One or two callers at a time are usual; memory beyond the cache's size is not hoarded.
-      if arenaByteCount <= 64 << 20 {
-        freeArenas.withLock { if $0.count < 2 { $0.append(arena) } }
-      }
-    }
-    var frame = Frame(
-      arena: arena.memory,
-      slots: inputs + [Tensor?](repeating: nil, count: slotCount - inputs.count))
-    for step in steps {
+    let arena = takeArena()
+    defer { giveBack(arena) }
+    var frame = frame(inputs, in: arena)
+    try run(steps.indices, &frame)
+    return frame.slots
+  }
+
+  fileprivate func run(_ range: Range<Int>, _ frame: inout Frame) throws {
+    for step in steps[range] {
       switch step {
       case .host(let body): try body(&frame)
       case .native(let range, let slots):
@@ -67,7 +74,58 @@ final class Plan: Sendable {
         vk_run(operations.pointer + range.lowerBound, range.count, buffers, Int32(threads), -1)
       }
     }
-    return frame.slots
+  }
+
+  private func frame(_ inputs: [Tensor], in arena: Arena) -> Frame {
+    Frame(
+      arena: arena.memory,
+      slots: inputs + [Tensor?](repeating: nil, count: slotCount - inputs.count))
+  }
+
+  private func takeArena() -> Arena {
+    freeArenas.withLock { $0.popLast() } ?? Arena(byteCount: arenaByteCount)
+  }
+
+  private func giveBack(_ arena: Arena) {
+    // One or two callers at a time are usual; memory beyond the cache's size is not hoarded.
+    if arenaByteCount <= 64 << 20 {
+      freeArenas.withLock { if $0.count < 2 { $0.append(arena) } }
+    }
+  }
+
+  /// A run whose middle steps are repeated with other inputs, in the same memory. For one thread.
+  final class Repetition {
+    private let plan: Plan
+    private let arena: Arena
+    private var frame: Frame
+
+    /// Runs the first steps.
+    ///
+    /// - Parameter inputs: Tensors for the first slots.
+    init(_ plan: Plan, _ inputs: [Tensor]) throws {
+      self.plan = plan
+      arena = plan.takeArena()
+      frame = plan.frame(inputs, in: arena)
+      try plan.run(0..<plan.stages.repeated.lowerBound, &frame)
+    }
+
+    deinit { plan.giveBack(arena) }
+
+    /// Runs the middle steps.
+    ///
+    /// - Parameter inputs: Tensors for some of the first slots, in place of those there.
+    func repeatSteps(_ inputs: [(slot: Int, tensor: Tensor)]) throws {
+      for (slot, tensor) in inputs { frame.slots[slot] = tensor }
+      try plan.run(plan.stages.repeated, &frame)
+    }
+
+    /// Runs the last steps.
+    ///
+    /// - Returns: All slots.
+    func finish() throws -> [Tensor?] {
+      try plan.run(plan.stages.repeated.upperBound..<plan.steps.count, &frame)
+      return frame.slots
+    }
   }
 }
 

@@ -94,15 +94,21 @@ extension PlanBuilder {
         VK_GLOBAL_AVERAGE, planes(of: input), destination(of: fused.output),
         area: planes(of: input).shape)
     case .function(let function):
-      let source = planes(of: input)
-      let output = destination(of: fused.output)
       if function.fitsEpilogue, function.hasMask || !isDifferentiated(fused.output) {
         var epilogue = Epilogue()
         epilogue.function = function
         epilogue.writeMask = rememberMask(of: fused.output, node: fused.node, function)
+        if request.lines.contains(input), planes[input] == nil {
+          emitLine(input, to: destination(of: fused.output), epilogue: epilogue)
+          return
+        }
+        let source = planes(of: input)
+        let output = destination(of: fused.output)
         emitElementwise(VK_COPY, source, to: output, epilogue: epilogue)
       } else {
-        emitElementwise(VK_UNARY, source, to: output, function: function)
+        let source = planes(of: input)
+        emitElementwise(
+          VK_UNARY, source, to: destination(of: fused.output), function: function)
       }
     case .concatenation(let pieces):
       let whole = destination(of: fused.output)

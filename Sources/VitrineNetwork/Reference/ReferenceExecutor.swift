@@ -22,11 +22,11 @@ package struct ReferenceExecutor<T: RealScalar>: Engine {
   }
 
   package func gradients(
-    of source: Int, withRespectTo sites: [Int], inputs: [Tensor], rules: RuleTable,
-    cotangents: [Tensor]
-  ) throws -> (value: Tensor, gradients: [[Tensor]]) {
+    of source: Int, withRespectTo sites: [Int], observing targets: [Int], inputs: [Tensor],
+    rules: RuleTable, cotangents: [Tensor]
+  ) throws -> (values: [Tensor], gradients: [[Tensor]]) {
     let path = DifferentiationPath(wiring, from: sites, to: source)
-    var kept: Set<Int> = [source]
+    var kept = Set(targets + [source])
     for index in path.nodes {
       kept.formUnion(wiring.nodes[index].inputs.compactMap { $0 })
       kept.formUnion(wiring.nodes[index].outputs.compactMap { $0 })
@@ -35,7 +35,7 @@ package struct ReferenceExecutor<T: RealScalar>: Engine {
     let rows = try cotangents.map { cotangent in
       try backward(cotangent, from: source, to: sites, path: path, values: values, rules: rules)
     }
-    return (try value(source, in: values), rows)
+    return (try targets.map { try value($0, in: values) }, rows)
   }
 
   // MARK: - Passes
