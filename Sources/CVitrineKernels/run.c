@@ -97,6 +97,7 @@ void vk_run(const vk_op *ops, size_t count, void *const *buffers, int threads, i
       case VK_MATRIX_PRODUCT: kernels->product(&op->as.product, buffers, &team); break;
       case VK_LINE: kernels->line(&op->as.line, buffers, &team); break;
       case VK_WEIGHTED_SUM: kernels->weighted_sum(&op->as.weighted_sum, buffers, &team); break;
+      case VK_PATCH: kernels->patch(&op->as.patch, buffers, &team); break;
     }
   }
   vk_team_end(&team);

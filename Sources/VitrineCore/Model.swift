@@ -57,6 +57,28 @@ public protocol Model: Sendable {
     of objective: Objective, at inputs: Inputs, variants count: Int, context: Context,
     variant: (_ index: Int, _ samples: Range<Int>, _ inputs: Inputs) throws -> Inputs
   ) throws -> [[Double]]
+
+  /// Returns an objective's value for each sample with one box after the other of an input covered.
+  ///
+  /// The default makes whole variants of the inputs for ``scores(of:at:variants:context:variant:)``. A model
+  /// may compute only what a box changes, as long as the numbers stay the same but for rounding.
+  ///
+  /// - Parameters:
+  ///   - objective: For the batch `inputs`.
+  ///   - inputs: One tensor per input.
+  ///   - input: The name of the input that is covered.
+  ///   - cover: What a covered element is, shape and type of the input's tensor.
+  ///   - boxes: Where it is covered, one box at a time.
+  ///   - context: Told the number of boxes done; asked between calls whether to stop.
+  /// - Returns: For each sample one number for each box, in units of the objective.
+  /// - Throws: What the model throws; ``CoreError/shapeMismatch(what:expected:found:)`` for a cover or box
+  ///   that does not fit; ``CoreError/cancelled``.
+  /// - Complexity: At most one forward pass for each sample and box; memory that does not depend on their
+  ///   number.
+  func scores(
+    of objective: Objective, at inputs: Inputs, covering input: String, with cover: Tensor,
+    in boxes: [Box], context: Context
+  ) throws -> [[Double]]
 }
 
 extension Model {

@@ -215,6 +215,25 @@ typedef struct {
   int64_t sum_offset, weight_offset;  // in doubles; one weight for each image
 } vk_weighted_sum;
 
+// Where a piece of a vk_patch lies, all in pixels.
+typedef struct {
+  int32_t y, x;                  // of its first pixel in the base; may lie outside
+  int32_t overlay_y, overlay_x;  // what the overlay covers of the base
+  int32_t overlay_height, overlay_width;
+  int32_t source_y, source_x;    // the overlay's pixel that is laid there first
+} vk_patch_place;
+
+// Pieces of one size, image n from its own place: the overlay where it covers, else the base, else `outside`.
+// All pixel strides are 16. The overlay has an image for each piece, or image stride 0, or is absent.
+typedef struct {
+  vk_map base, overlay, output;
+  int32_t images, blocks, height, width;
+  int32_t base_height, base_width;
+  int32_t place_buffer;
+  int64_t place_offset;  // in 32-bit words; one vk_patch_place for each image
+  float outside;
+} vk_patch;
+
 typedef enum {
   VK_CONVOLUTION,
   VK_DEPTHWISE,
@@ -236,6 +255,7 @@ typedef enum {
   VK_MATRIX_PRODUCT,
   VK_LINE,
   VK_WEIGHTED_SUM,
+  VK_PATCH,
 } vk_kind;
 
 typedef struct {
@@ -250,6 +270,7 @@ typedef struct {
     vk_matrix_product product;
     vk_line line;
     vk_weighted_sum weighted_sum;
+    vk_patch patch;
   } as;
 } vk_op;
 

@@ -15,6 +15,7 @@
 #include "averaging.h"
 #include "layout.h"
 #include "pooling.h"
+#include "patch.h"
 #include "product.h"
 #include "packing.h"
 #include "burn.h"
@@ -31,6 +32,7 @@
     .product = run_product,               \
     .line = run_line,                     \
     .weighted_sum = run_weighted_sum,     \
+    .patch = run_patch,                   \
     .pack_group = pack_group,             \
     .pack_matrix = pack_matrix,           \
     .burn = burn,                         \
