@@ -19,8 +19,18 @@ package protocol Engine: Sendable {
   /// Prepares to sum gradients over many batches, or returns `nil` if calling ``gradients`` for each batch
   /// is as good.
   func summation(_ terms: GradientTerms) throws -> GradientSummation?
+
+  /// Prepares to evaluate `target` with one box of an input covered for each sample, or returns `nil` if
+  /// evaluating whole variants is as good.
+  func coveredEvaluation(
+    of target: Int, covering input: Int, _ covered: ChangedRegion
+  ) throws -> CoveredEvaluation?
 }
 
 extension Engine {
   package func summation(_ terms: GradientTerms) throws -> GradientSummation? { nil }
+
+  package func coveredEvaluation(
+    of target: Int, covering input: Int, _ covered: ChangedRegion
+  ) throws -> CoveredEvaluation? { nil }
 }

@@ -3,7 +3,7 @@
 typedef struct {
   const vk_patch *op;
   view base, overlay, output;
-  const int32_t *places;
+  const vk_patch_place *places;
   int64_t rows;  // of all blocks of all images
   int chunks;
 } patch_job;
@@ -31,8 +31,7 @@ static void patch_chunk(const void *context, int chunk) {
   for (int64_t i = part_begin(job->rows, job->chunks, chunk); i < end; i++) {
     const int64_t row = i % op->height, block = i / op->height % op->blocks;
     const int64_t image = i / op->height / op->blocks;
-    const vk_patch_place place =
-      *(const vk_patch_place *)(job->places + image * (int64_t)(sizeof place / sizeof(int32_t)));
+    const vk_patch_place place = job->places[image];
     float *out = plane_row(&job->output, image, block, row);
     const int64_t y = place.y + row;
     if (y < 0 || y >= op->base_height) {
@@ -68,7 +67,7 @@ static void run_patch(const vk_patch *op, void *const *buffers, vk_team *team) {
     .base = view_of(&op->base, buffers),
     .overlay = view_of(&op->overlay, buffers),
     .output = view_of(&op->output, buffers),
-    .places = (const int32_t *)buffers[op->place_buffer] + op->place_offset,
+    .places = (const vk_patch_place *)buffers[op->place_buffer] + op->place_offset,
     .rows = (int64_t)op->images * op->blocks * op->height,
   };
   job.chunks = vk_team_chunks(team, job.rows, 80.0 * job.rows * op->width);

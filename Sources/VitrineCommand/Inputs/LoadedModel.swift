@@ -1,6 +1,8 @@
 import VitrineCore
+import VitrineFiles
 import VitrineNetwork
 import VitrineONNX
+import VitrineReport
 
 /// A network with the file it came from.
 struct LoadedModel: Sendable {
@@ -25,8 +27,10 @@ struct LoadedModel: Sendable {
   /// Returns the SHA-256 of the model's file in hexadecimal.
   ///
   /// - Complexity: O(bytes of the file); weights in files of their own are not covered.
-  func digest() throws(CommandError) -> String {
-    try InputFile.hexadecimalDigest(at: path, what: "model")
+  func digest() throws(FileError) -> String {
+    var hash = SHA256()
+    try InputFile.readPieces(of: path, what: "model") { hash.update($0) }
+    return SHA256.hexadecimal(hash.finish())
   }
 
   /// The only input.

@@ -29,14 +29,18 @@ package final class GradientSummation {
   private let slots: Averaging
   private let results: [Int]
 
-  init(_ plan: Plan, _ request: PlanRequest, _ terms: GradientTerms, results: [Int]) throws {
+  init(
+    _ plan: Plan, _ request: PlanRequest, _ terms: GradientTerms, results: [Int],
+    log: OperationLog?
+  ) throws {
     var slots = Averaging()
     var count = terms.inputs.count + 1
     slots.reserveSlots(for: request, &count)
     self.slots = slots
     self.results = results
     repetition = try Plan.Repetition(
-      plan, terms.inputs + [terms.cotangent] + terms.lines.flatMap { [$0.start, $0.direction] })
+      plan, terms.inputs + [terms.cotangent] + terms.lines.flatMap { [$0.start, $0.direction] },
+      log: log)
   }
 
   /// Adds the gradients of a batch on the lines.

@@ -16,7 +16,7 @@ final class Plan: Sendable {
   enum Step: Sendable {
     /// A run of kernel operations and the slots they read or write, by kernel buffer number - 1.
     case native(Range<Int>, slots: [Int])
-    case host(@Sendable (inout Frame) throws -> Void)
+    case host(@Sendable (inout Frame) throws -> Void, for: OperationPurpose)
   }
 
   /// Where the steps begin that a ``Repetition`` repeats, and where they end.
@@ -28,18 +28,27 @@ final class Plan: Sendable {
   private let steps: [Step]
   private let stages: Stages
   private let operations: OperationList
+  /// What each kernel operation is for.
+  private let purposes: [OperationPurpose]
+  private let layers: [PlannedLayer]
+  private let allPurposes: Set<OperationPurpose>
   private let arenaByteCount: Int
   private let slotCount: Int
   private let threads: Int
   private let freeArenas = Mutex<[Arena]>([])
 
   init(
-    steps: [Step], stages: Stages, operations: OperationList, arenaByteCount: Int, slotCount: Int,
-    threads: Int
+    steps: [Step], stages: Stages, operations: OperationList, purposes: [OperationPurpose],
+    layers: [PlannedLayer], arenaByteCount: Int, slotCount: Int, threads: Int
   ) {
     self.steps = steps
     self.stages = stages
     self.operations = operations
+    self.purposes = purposes
+    self.layers = layers
+    allPurposes = steps.reduce(into: Set(purposes)) { all, step in
+      if case .host(_, let purpose) = step { all.insert(purpose) }
+    }
     self.arenaByteCount = arenaByteCount
     self.slotCount = slotCount
     self.threads = threads
@@ -47,20 +56,26 @@ final class Plan: Sendable {
 
   /// Runs the steps.
   ///
-  /// - Parameter inputs: Tensors for the first slots.
+  /// - Parameters:
+  ///   - inputs: Tensors for the first slots.
+  ///   - log: Told how long each operation took; `nil` to time none.
   /// - Returns: All slots.
-  func run(_ inputs: [Tensor]) throws -> [Tensor?] {
+  func run(_ inputs: [Tensor], log: OperationLog? = nil) throws -> [Tensor?] {
     let arena = takeArena()
     defer { giveBack(arena) }
     var frame = frame(inputs, in: arena)
-    try run(steps.indices, &frame)
+    try run(steps.indices, &frame, log)
+    log?.countRun(of: allPurposes, among: layers)
     return frame.slots
   }
 
-  fileprivate func run(_ range: Range<Int>, _ frame: inout Frame) throws {
+  fileprivate func run(
+    _ range: Range<Int>, _ frame: inout Frame, _ log: OperationLog?
+  ) throws {
     for step in steps[range] {
       switch step {
-      case .host(let body): try body(&frame)
+      case .host(let body, let purpose):
+        try timed(purpose, log) { try body(&frame) }
       case .native(let range, let slots):
         var buffers = [UnsafeMutableRawPointer?](repeating: nil, count: slotCount + 1)
         buffers[0] = frame.arena
@@ -71,7 +86,7 @@ final class Plan: Sendable {
             UnsafeMutableRawPointer(mutating: $0.baseAddress)
           }
         }
-        vk_run(operations.pointer + range.lowerBound, range.count, buffers, Int32(threads), -1)
+        run(range, buffers, log)
       }
     }
   }
@@ -97,16 +112,20 @@ final class Plan: Sendable {
   final class Repetition {
     private let plan: Plan
     private let arena: Arena
+    private let log: OperationLog?
     private var frame: Frame
 
     /// Runs the first steps.
     ///
-    /// - Parameter inputs: Tensors for the first slots.
-    init(_ plan: Plan, _ inputs: [Tensor]) throws {
+    /// - Parameters:
+    ///   - inputs: Tensors for the first slots.
+    ///   - log: Told how long each operation took; `nil` to time none.
+    init(_ plan: Plan, _ inputs: [Tensor], log: OperationLog? = nil) throws {
       self.plan = plan
+      self.log = log
       arena = plan.takeArena()
       frame = plan.frame(inputs, in: arena)
-      try plan.run(0..<plan.stages.repeated.lowerBound, &frame)
+      try plan.run(0..<plan.stages.repeated.lowerBound, &frame, log)
     }
 
     deinit { plan.giveBack(arena) }
@@ -114,18 +133,43 @@ final class Plan: Sendable {
     /// Runs the middle steps.
     ///
     /// - Parameter inputs: Tensors for some of the first slots, in place of those there.
-    func repeatSteps(_ inputs: [(slot: Int, tensor: Tensor)]) throws {
+    /// - Returns: All slots.
+    @discardableResult
+    func repeatSteps(_ inputs: [(slot: Int, tensor: Tensor)]) throws -> [Tensor?] {
       for (slot, tensor) in inputs { frame.slots[slot] = tensor }
-      try plan.run(plan.stages.repeated, &frame)
+      try plan.run(plan.stages.repeated, &frame, log)
+      log?.countRun(of: plan.allPurposes, among: plan.layers)
+      return frame.slots
     }
 
     /// Runs the last steps.
     ///
     /// - Returns: All slots.
     func finish() throws -> [Tensor?] {
-      try plan.run(plan.stages.repeated.upperBound..<plan.steps.count, &frame)
+      try plan.run(plan.stages.repeated.upperBound..<plan.steps.count, &frame, log)
       return frame.slots
     }
+  }
+
+  private func run(
+    _ range: Range<Int>, _ buffers: [UnsafeMutableRawPointer?], _ log: OperationLog?
+  ) {
+    let first = operations.pointer + range.lowerBound
+    guard let log else { return vk_run(first, range.count, buffers, Int32(threads), -1) }
+    var seconds = [Double](repeating: 0, count: range.count)
+    vk_run_timed(first, range.count, buffers, Int32(threads), -1, &seconds)
+    for (index, time) in zip(range, seconds) {
+      log.add(time, to: purposes[index], among: layers, kind: first[index - range.lowerBound].kind)
+    }
+  }
+
+  private func timed(
+    _ purpose: OperationPurpose, _ log: OperationLog?, _ body: () throws -> Void
+  ) rethrows {
+    guard let log else { return try body() }
+    let duration = try ContinuousClock().measure(body)
+    let (whole, attoseconds) = duration.components
+    log.add(Double(whole) + Double(attoseconds) * 1e-18, to: purpose, among: layers, kind: nil)
   }
 }
 

@@ -49,7 +49,7 @@ extension PlanBuilder {
   }
 
   /// Returns planes with one sample of a value that is in a slot.
-  private func pack(_ slot: Int, of value: Int) -> Planes {
+  func pack(_ slot: Int, of value: Int) -> Planes {
     let planes = newPlanes(planeShape(of: value).with(images: 1), halo: Halo())
     emit([planes.buffer], slots: [slot]) { layout in
       changeLayout(

@@ -6,11 +6,13 @@ extension PlanBuilder {
   /// Finds how much halo each value's readers need, and which values are parts of a concatenation.
   func chooseHalosAndParents() {
     for (fused, lowering) in zip(nodes, lowerings) {
-      guard let first = wiring.nodes[fused.node].inputs.first, let input = first else { continue }
+      let input = fused.input
       switch lowering {
       case .convolution(let convolution):
-        // The repeated copy of a depthwise input gets the halo instead.
-        if convolution.isDepthwise, convolution.multiplier > 1 { continue }
+        // The repeated copy of a depthwise input gets the halo instead; spectral tiles need none.
+        if convolution.isDepthwise, convolution.multiplier > 1 || tiling(of: convolution) != nil {
+          continue
+        }
         halos[input] = (halos[input] ?? Halo()).union(convolution.halo)
       case .concatenation(let pieces):
         let counts = Dictionary(pieces.map { ($0, 1) }, uniquingKeysWith: +)
@@ -56,7 +58,7 @@ extension PlanBuilder {
   func emitForward(_ index: Int) throws {
     let fused = nodes[index]
     let node = wiring.nodes[fused.node]
-    let input = node.inputs.first.flatMap { $0 } ?? 0
+    let input = fused.input
     switch lowerings[index] {
     case .convolution(let convolution): try emit(convolution, fused, input: input)
     case .product(let product): try emit(product, fused, input: input)
@@ -121,6 +123,8 @@ extension PlanBuilder {
     case .alias(let source):
       let found = planes(of: source)
       planes[fused.output] = found
+    case .channelsLast:
+      emitChannelsLast(planes(of: input), rows: destination(of: fused.output))
     case .reshape(let source): emitReshape(planes(of: source), to: destination(of: fused.output))
     case .reference: try emitReference(node)
     }
@@ -129,13 +133,17 @@ extension PlanBuilder {
   func isDifferentiated(_ value: Int) -> Bool { request.source != nil && path.isActive[value] }
 
   /// Returns what follows the arithmetic of a fused node.
-  private func epilogue(of fused: FusedNode, bias: [Float]? = nil) -> Epilogue {
+  ///
+  /// - Parameter residual: Where the residual is, if not where its value's planes are.
+  func epilogue(
+    of fused: FusedNode, bias: [Float]? = nil, residual: Planes? = nil
+  ) -> Epilogue {
     var epilogue = Epilogue()
     if let bias {
       epilogue.bias = perChannel(
         bias, .init(node: fused.node, use: "bias", variant: variant(fused)))
     }
-    if let residual = fused.residual { epilogue.residual = planes(of: residual) }
+    epilogue.residual = residual ?? fused.residual.map { planes(of: $0) }
     if let (node, function) = fused.activation {
       epilogue.function = function
       epilogue.writeMask = rememberMask(of: fused.output, node: node, function)
@@ -144,7 +152,7 @@ extension PlanBuilder {
   }
 
   /// Distinguishes the constants of one node under different fusions.
-  private func variant(_ fused: FusedNode) -> [Int] {
+  func variant(_ fused: FusedNode) -> [Int] {
     [fused.batchNormalization ?? -1, fused.biasValue ?? -1]
   }
 
@@ -164,25 +172,13 @@ extension PlanBuilder {
     let epilogue = epilogue(of: fused, bias: convolution.bias)
     let key = variant(fused)
     if convolution.isDepthwise {
-      var source: Planes
-      if convolution.multiplier > 1 {
-        let repeater = try convolution.repeater()
-        let shape = planeShape(of: input)
-        source = newPlanes(
-          PlaneShape(shape.images, convolution.outputs, shape.height, shape.width),
-          halo: convolution.halo)
-        try emitConvolution(
-          repeater, from: planes(of: input), to: source, epilogue: Epilogue(), use: "repeat", key)
-      } else {
-        source = planes(of: input)
+      if let tiling = tiling(of: convolution) {
+        try emitSpectral(
+          convolution, fused, tiling, from: planes(of: input), to: output, backward: false,
+          epilogue: epilogue)
+        return
       }
-      let weights = try constants.constant(
-        .init(node: fused.node, use: "depthwise", variant: key)
-      ) { try convolution.packedDepthwise(taps: Array(0..<convolution.taps)) }
-      let offsets = forwardOffsets(convolution, in: source).map(Int32.init(truncatingIfNeeded:))
-      emitDepthwise(
-        from: source, to: output, offsets: offsets, weights: hold(weights),
-        stepY: convolution.rows.stride, stepX: convolution.columns.stride, epilogue: epilogue)
+      try emitDepthwise(convolution, fused, from: planes(of: input), to: output, epilogue: epilogue)
       return
     }
     if planes[input] == nil, let slot = slots[input], convolution.inputs <= 4,
@@ -191,11 +187,41 @@ extension PlanBuilder {
       try emitStem(convolution, slot: slot, input: input, to: output, epilogue: epilogue, key)
       return
     }
+    let source = planes(of: input)
+    if suitsWinograd(convolution, output: output.shape) {
+      try emitWinograd(
+        convolution, from: source, to: output, backward: false, epilogue: epilogue, key)
+      return
+    }
     try emitConvolution(
-      convolution, from: planes(of: input), to: output, epilogue: epilogue, use: "forward", key)
+      convolution, from: source, to: output, epilogue: epilogue, use: "forward", key)
   }
 
-  private func emitConvolution(
+  /// Emits a convolution with one filter for each output channel.
+  func emitDepthwise(
+    _ convolution: PlanarConvolution, _ fused: FusedNode, from input: Planes, to output: Planes,
+    epilogue: Epilogue
+  ) throws {
+    let key = variant(fused)
+    var source = input
+    if convolution.multiplier > 1 {
+      source = newPlanes(
+        PlaneShape(
+          input.shape.images, convolution.outputs, input.shape.height, input.shape.width),
+        halo: convolution.halo)
+      try emitConvolution(
+        convolution.repeater(), from: input, to: source, epilogue: Epilogue(), use: "repeat", key)
+    }
+    let weights = try constants.constant(
+      .init(node: fused.node, use: "depthwise", variant: key)
+    ) { try convolution.packedDepthwise(taps: Array(0..<convolution.taps)) }
+    let offsets = forwardOffsets(convolution, in: source).map(Int32.init(truncatingIfNeeded:))
+    emitDepthwise(
+      from: source, to: output, offsets: offsets, weights: hold(weights),
+      stepY: convolution.rows.stride, stepX: convolution.columns.stride, epilogue: epilogue)
+  }
+
+  func emitConvolution(
     _ convolution: PlanarConvolution, from source: Planes, to output: Planes, epilogue: Epilogue,
     use: String, _ key: [Int]
   ) throws {
@@ -245,6 +271,22 @@ extension PlanBuilder {
         }
       }
     }
+    let origin =
+      (halo.top - convolution.rows.padBefore) * width + halo.left - convolution.columns.padBefore
+    try emitPlainConvolution(
+      convolution, from: buffer, height: height, width: width, origin: origin, to: output,
+      epilogue: epilogue, key)
+  }
+
+  /// Emits a convolution that reads row-major planes in the arena.
+  ///
+  /// - Parameters:
+  ///   - height: Rows of a plane with its surroundings; `width` alike.
+  ///   - origin: The first window's first element.
+  func emitPlainConvolution(
+    _ convolution: PlanarConvolution, from buffer: Int, height: Int, width: Int, origin: Int,
+    to output: Planes, epilogue: Epilogue, _ key: [Int]
+  ) throws {
     let offsets = (0..<convolution.inputs).flatMap { channel in
       (0..<convolution.taps).map { tap -> Int32 in
         let y = tap / convolution.columns.kernel * convolution.rows.dilation
@@ -252,8 +294,6 @@ extension PlanBuilder {
         return Int32(truncatingIfNeeded: (channel * height + y) * width + x)
       }
     }
-    let origin =
-      (halo.top - convolution.rows.padBefore) * width + halo.left - convolution.columns.padBefore
     let groups = try convolution.slices(backward: false).map { slice in
       let weights = try constants.constant(
         .init(node: convolution.node, use: "stem", variant: key + [slice.block])
@@ -269,7 +309,7 @@ extension PlanBuilder {
       input.buffer = 0
       input.pixel_stride = Int32(stepX)
       input.offset = Int64(layout.offsets[buffer] / 4 + origin)
-      input.image_stride = Int64(shape.channels * height * width)
+      input.image_stride = Int64(convolution.inputs * height * width)
       input.row_stride = Int64(stepY * width)
       op.as.convolution.input = input
       op.as.convolution.output = layout.map(output)

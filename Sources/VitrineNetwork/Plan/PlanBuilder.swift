@@ -30,6 +30,7 @@ final class PlanBuilder {
   let request: PlanRequest
   let constants: PackedConstants
   let isExact: Bool
+  let threads: Int
   private let memoryLimit: Int
   let path: DifferentiationPath
   let nodes: [FusedNode]
@@ -55,6 +56,8 @@ final class PlanBuilder {
   var remainingContributions: [Int: Int] = [:]
   /// Where the ends of lines, and weighted sums, are kept from one repetition to the next.
   var averaging = Averaging()
+  /// What is covered of an input; `nil` if the plan computes everything.
+  var covering: Covering?
   /// The slot in which the source's cotangents come, `[cotangents · batch, …]`: after the inputs.
   let seedSlot: Int
 
@@ -62,6 +65,9 @@ final class PlanBuilder {
   let producers: [Int: Int]
   private(set) var buffers: [ArenaPlanner.Buffer] = []
   private var drafts: [Draft] = []
+  /// What each draft is for, and what the next one will be.
+  private var purposes: [OperationPurpose] = []
+  var purpose = OperationPurpose.transfer
   private(set) var slotCount: Int
   /// Bytes of the row-major tensors whose shapes are known.
   private var slotBytes = 0
@@ -75,8 +81,9 @@ final class PlanBuilder {
 
   init(
     _ specialization: Specialization, _ request: PlanRequest, constants: PackedConstants,
-    isExact: Bool, memoryLimit: Int
+    isExact: Bool, threads: Int, memoryLimit: Int
   ) throws {
+    self.threads = threads
     self.memoryLimit = memoryLimit
     self.specialization = specialization
     self.request = request
@@ -108,14 +115,21 @@ final class PlanBuilder {
   }
 
   /// Returns the plan and, for each target and then each site, the slot that will hold it.
-  func plan(threads: Int) throws -> (plan: Plan, results: [Int]) {
+  func plan() throws -> (plan: Plan, results: [Int]) {
     chooseHalosAndParents()
     emitAveragingStart()
+    emitCoveringStart()
     let firstRepeated = drafts.count
-    for index in nodes.indices { try emitForward(index) }
+    for index in nodes.indices {
+      purpose = .forward(index)
+      try covering == nil ? emitForward(index) : emitCovered(index)
+    }
+    purpose = .transfer
+    for target in request.targets { makeWhole(target) }
     var results = request.targets.map { slot(of: $0) }
     if let source = request.source {
       try emitBackward(from: source)
+      purpose = .transfer
       results += request.sites.map { cotangentSlot(of: $0) }
     }
     let lastRepeated = drafts.count
@@ -130,16 +144,18 @@ final class PlanBuilder {
     let layout = ArenaLayout(offsets: offsets)
     var operations: [vk_op] = []
     var steps: [Plan.Step] = []
+    var labels: [OperationPurpose] = []
     var stages = 0..<0
-    for (index, draft) in drafts.enumerated() {
+    for (index, (draft, purpose)) in zip(drafts, purposes).enumerated() {
       // Steps that are repeated are not joined with those that are not.
       let opensStage = index == firstRepeated || index == lastRepeated
       if index == firstRepeated { stages = steps.count..<steps.count }
       if index == lastRepeated { stages = stages.lowerBound..<steps.count }
       switch draft {
-      case .host(let make): steps.append(.host(make(layout)))
+      case .host(let make): steps.append(.host(make(layout), for: purpose))
       case .native(let slots, let make):
         operations.append(make(layout))
+        labels.append(purpose)
         if !opensStage, case .native(let range, let others)? = steps.last {
           steps[steps.count - 1] = .native(
             range.lowerBound..<operations.count, slots: Array(Set(others + slots)).sorted())
@@ -152,7 +168,8 @@ final class PlanBuilder {
     let list = OperationList(operations, tables: tables, constants: heldConstants)
     return (
       Plan(
-        steps: steps, stages: Plan.Stages(repeated: stages), operations: list,
+        steps: steps, stages: Plan.Stages(repeated: stages), operations: list, purposes: labels,
+        layers: plannedLayers,
         arenaByteCount: byteCount, slotCount: slotCount, threads: threads), results
     )
   }
@@ -177,6 +194,7 @@ final class PlanBuilder {
   func emit(_ buffers: [Int], slots: [Int] = [], _ make: @escaping (ArenaLayout) -> vk_op) {
     touch(buffers)
     drafts.append(.native(slots: slots, make: make))
+    purposes.append(purpose)
   }
 
   /// Adds a step in Swift.
@@ -186,6 +204,7 @@ final class PlanBuilder {
   ) {
     touch(buffers)
     drafts.append(.host(make))
+    purposes.append(purpose)
   }
 
   private func touch(_ used: [Int]) {
