@@ -137,7 +137,7 @@ public struct GradCAM: Explainer {
   /// - Throws: `CoreError.missingCapability(method:needs:)` for a model without gradients,
   ///   `CoreError.notApplicable(_:)` if no layer, or not the one named, has height and width,
   ///   `CoreError.notFinite(_:)` for a result that overflows; what the model throws.
-  /// - Complexity: Two forward passes and one backward pass that stops at the layers; one more forward
+  /// - Complexity: One forward pass and one backward pass that stops at the layers; one more forward
   ///   pass if the top class is to be found first.
   public func explain(
     _ model: any Model, at inputs: Inputs, target: Target, context: Context

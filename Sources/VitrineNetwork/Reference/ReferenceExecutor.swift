@@ -22,13 +22,12 @@ package struct ReferenceExecutor<T: RealScalar>: Engine {
   }
 
   package func gradients(
-    of source: Int, withRespectTo sites: [Int], inputs: [Tensor], rules: RuleTable,
-    cotangents: [Tensor]
-  ) throws -> (value: Tensor, gradients: [[Tensor]]) {
-    let (values, gradients) = try gradients(
-      of: source, withRespectTo: sites, observing: [source], inputs: inputs, rules: rules
+    of source: Int, withRespectTo sites: [Int], observing targets: [Int], inputs: [Tensor],
+    rules: RuleTable, cotangents: [Tensor]
+  ) throws -> (values: [Tensor], gradients: [[Tensor]]) {
+    try gradients(
+      of: source, withRespectTo: sites, observing: targets, inputs: inputs, rules: rules
     ) { _ in cotangents }
-    return (values[0], gradients)
   }
 
   /// Returns the values of `observed`, and for each cotangent the gradients of `⟨source, cotangent⟩`
