@@ -83,7 +83,8 @@ struct CoreInterfaceTests {
       Issue.record("expected the element of the second sample")
       return
     }
-    if case .top = Target.top.choice {} else { Issue.record("expected the top") }
+    let choice: Target.Choice = Target.top.choice
+    if case .top = choice {} else { Issue.record("expected the top") }
     #expect(try model.explainedSite(of: .top).skippedSoftmax == false)
     let none = #expect(throws: CoreError.self) {
       try model.resolve(Target(.top, score: .probability), at: inputs(), context: context)
