@@ -39,7 +39,7 @@ struct BlockedPlanes {
   /// A dense mask over these planes.
   func mask(buffer: Int32) -> vk_mask {
     vk_mask(
-      buffer: buffer, images: Int32(images), offset: 0,
+      buffer: buffer, images: Int32(images), pixel_stride: 1, offset: 0,
       image_stride: Int64(blocks * height * width), block_stride: Int64(height * width),
       row_stride: Int64(width))
   }
@@ -98,6 +98,8 @@ extension vk_map {
 
 extension vk_mask {
   static var absent: vk_mask {
-    vk_mask(buffer: -1, images: 0, offset: 0, image_stride: 0, block_stride: 0, row_stride: 0)
+    vk_mask(
+      buffer: -1, images: 0, pixel_stride: 0, offset: 0, image_stride: 0, block_stride: 0,
+      row_stride: 0)
   }
 }

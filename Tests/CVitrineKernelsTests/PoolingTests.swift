@@ -76,7 +76,8 @@ import Testing
         dilation_y: Int32(test.dilation.0), dilation_x: Int32(test.dilation.1),
         pad_top: Int32(test.begin.0), pad_left: Int32(test.begin.1),
         count_include_pad: test.countsPadding ? 1 : 0, pad_bottom: Int32(test.end.0),
-        pad_right: Int32(test.end.1), index_buffer: indexBuffer, index_images: 0, index_offset: 0)
+        pad_right: Int32(test.end.1), index_buffer: indexBuffer, index_images: 0, index_offset: 0,
+        read_mask: .absent, rule: VK_BACKWARD_GRADIENT)
     }
 
     func operation(_ kind: vk_kind) -> vk_op {
