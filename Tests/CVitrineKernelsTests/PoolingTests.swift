@@ -188,6 +188,47 @@ import Testing
     }
   }
 
+  @Test("backward passes mask what they store", arguments: InstructionSet.available)
+  func masks(instructionSet: InstructionSet) {
+    for test in Self.cases {
+      for (kind, rule) in [
+        (VK_MAX_POOL_BACKWARD, VK_BACKWARD_GRADIENT), (VK_MAX_POOL_BACKWARD, VK_BACKWARD_GUIDED),
+        (VK_AVERAGE_POOL_BACKWARD, VK_BACKWARD_DECONVNET),
+        (VK_AVERAGE_POOL_BACKWARD, VK_BACKWARD_GRADIENT),
+      ] {
+        var prepared = Prepared(test)
+        let workspace = prepared.workspace
+        workspace.run(prepared.operation(VK_MAX_POOL), on: instructionSet)
+        var numbers = WholeNumbers(seed: 37)
+        for i in 0..<prepared.output.count {
+          workspace.floats(prepared.outputBuffer)[i] = numbers.next()
+        }
+        // One mask for all images.
+        var masked = prepared.input
+        masked.images = 1
+        let mask = workspace.addWords(masked.maskCount)
+        for i in 0..<masked.maskCount {
+          workspace.words(mask)[i] = UInt16(truncatingIfNeeded: numbers.bits())
+        }
+        let input = workspace.floats(prepared.inputBuffer)
+        workspace.run(prepared.operation(kind), threads: 2, on: instructionSet)
+        let plain = Array(UnsafeBufferPointer(start: input, count: prepared.input.count))
+        prepared.window.read_mask = masked.mask(buffer: mask)
+        prepared.window.rule = rule
+        workspace.run(prepared.operation(kind), threads: 2, on: instructionSet)
+        var mismatches = 0
+        prepared.input.forEachElement { image, channel, y, x in
+          let at = prepared.input.index(image, channel, y, x)
+          let word = workspace.words(mask)[masked.maskIndex(0, channel, y, x)]
+          let isOpen = word >> UInt16(channel % 16) & 1 == 1 || rule == VK_BACKWARD_DECONVNET
+          let passes = isOpen && (plain[at] > 0 || rule == VK_BACKWARD_GRADIENT)
+          if input[at] != (passes ? plain[at] : 0) { mismatches += 1 }
+        }
+        #expect(mismatches == 0, "\(test)")
+      }
+    }
+  }
+
   @Test(
     "backward passes are the transposes of the forward passes, and write every pixel",
     arguments: InstructionSet.available)
