@@ -95,6 +95,22 @@ let cases: [Case] = [
       "Slice", [x, g.integers([11]), g.integers([30]), g.integers([1]), g.integers([2])])
     return g.node("Add", [first, last])
   },
+  Case("constants for channels, and one for all", [3, 6, 5]) { g in
+    var x = g.node("Sub", ["x", try g.weights([1, 3, 1, 1])])
+    x = g.node("Div", [x, try g.weights([3, 1, 1], in: 0.5...2)])
+    x = g.node("Add", [g.node("Relu", [x]), g.constant(Tensor(scalar: Float(0.25)))])
+    x = try g.convolution(x, from: 3, to: 18)
+    return g.node("Relu", [g.node("Mul", [x, try g.weights([18, 1, 1])])])
+  },
+  Case("channels gated by their averages", [5, 7, 6]) { g in
+    let x = g.node("Relu", [try g.convolution("x", from: 5, to: 20)])
+    let squeezed = try g.convolution(
+      g.node("GlobalAveragePool", [x]), from: 20, to: 4, kernel: [1, 1])
+    let gate = g.node(
+      "Sigmoid", [try g.convolution(g.node("Relu", [squeezed]), from: 4, to: 20, kernel: [1, 1])])
+    let y = g.node("Relu", [g.node("Mul", [x, gate])])
+    return g.node("GlobalMaxPool", [try g.convolution(y, from: 20, to: 6)])
+  },
   Case("rows with channels last", [3, 6, 5]) { g in
     let x = g.node("Relu", [try g.convolution("x", from: 3, to: 32)])
     let last = g.node("Transpose", [x], ["perm": .integers([0, 2, 3, 1])])

@@ -117,7 +117,8 @@ VK_INLINE const float *roots_at(const int A, const float *roots, int64_t b, int 
   return roots + 2 * (b * (A - 1) + a - 1);
 }
 
-VK_INLINE void to_spectrum(const int A, const int B, v16_unaligned *re, v16_unaligned *im, const float *roots) {
+VK_INLINE void to_spectrum(
+  const int A, const int B, v16_unaligned *re, v16_unaligned *im, const float *roots) {
   v16 r[12], i[12];
 #pragma clang loop unroll(disable)
   for (int64_t b = 0; b < B; b++) {
@@ -149,7 +150,8 @@ VK_INLINE void to_spectrum(const int A, const int B, v16_unaligned *re, v16_unal
   }
 }
 
-VK_INLINE void from_spectrum(const int A, const int B, v16_unaligned *re, v16_unaligned *im, const float *roots) {
+VK_INLINE void from_spectrum(
+  const int A, const int B, v16_unaligned *re, v16_unaligned *im, const float *roots) {
   v16 r[12], i[12];
 #pragma clang loop unroll(disable)
   for (int64_t a = 0; a < A; a++) {
@@ -182,7 +184,8 @@ VK_INLINE void from_spectrum(const int A, const int B, v16_unaligned *re, v16_un
 }
 
 // VK_LENGTH_LIST(LENGTH): every length with its two factors.
-#define VK_LENGTH_LIST(LENGTH) LENGTH(16, 4, 4) LENGTH(32, 4, 8) LENGTH(48, 4, 12) LENGTH(64, 8, 8) LENGTH(96, 8, 12)
+#define VK_LENGTH_LIST(LENGTH) \
+  LENGTH(16, 4, 4) LENGTH(32, 4, 8) LENGTH(48, 4, 12) LENGTH(64, 8, 8) LENGTH(96, 8, 12)
 
 typedef void (*transform_function)(v16_unaligned *re, v16_unaligned *im, const float *roots);
 
@@ -191,12 +194,12 @@ typedef struct {
   transform_function to_spectrum, from_spectrum;
 } transform;
 
-#define DEFINE_LENGTH(N, A, B)                                                                  \
-  static void to_spectrum_##N(v16_unaligned *re, v16_unaligned *im, const float *roots) {                           \
-    to_spectrum(A, B, re, im, roots);                                                           \
-  }                                                                                             \
-  static void from_spectrum_##N(v16_unaligned *re, v16_unaligned *im, const float *roots) {                         \
-    from_spectrum(A, B, re, im, roots);                                                         \
+#define DEFINE_LENGTH(N, A, B)                                                                   \
+  static void to_spectrum_##N(v16_unaligned *re, v16_unaligned *im, const float *roots) { \
+    to_spectrum(A, B, re, im, roots);                                                            \
+  }                                                                                              \
+  static void from_spectrum_##N(v16_unaligned *re, v16_unaligned *im, const float *roots) { \
+    from_spectrum(A, B, re, im, roots);                                                            \
   }
 #define LIST_LENGTH(N, A, B) {N, A, B, to_spectrum_##N, from_spectrum_##N},
 

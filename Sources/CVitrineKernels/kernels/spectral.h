@@ -170,14 +170,28 @@ static void finish_rows(
   int64_t height = tiles->height;
   for (int side = 1; side < job->sides; side++) height = larger(height, tiles[side].height);
   for (int64_t row = 0; row < height; row += 2) {
-    // Any two rows make a pair, not only those that were one on the way in.
-    join_rows_of_spectrum(job, re, im, spectrum, tiles->first_row + row);
+    // Any two rows make a pair, not only those that were one on the way in. The last of all has none after it.
+    const int64_t point = smaller(tiles->first_row + row, job->down->points - 2);
+    const int64_t top = point - tiles->first_row;
+    join_rows_of_spectrum(job, re, im, spectrum, point);
     job->across->from_spectrum(im, re, job->across_roots);
     for (int side = 0; side < job->sides; side++) {
-      finish_points(job, &out, re, &tiles[side], side, block, row);
-      finish_points(job, &out, im, &tiles[side], side, block, row + 1);
+      if (top == row) finish_points(job, &out, re, &tiles[side], side, block, top);
+      finish_points(job, &out, im, &tiles[side], side, block, top + 1);
     }
   }
+}
+
+// MARK: Columns of spectra
+
+VK_INLINE void to_column_spectrum(const spectral_job *job, float *column) {
+  v16_unaligned *re = (v16_unaligned *)column, *im = re + job->down->points;
+  job->down->to_spectrum(re, im, job->down_roots);
+}
+
+VK_INLINE void from_column_spectrum(const spectral_job *job, float *column) {
+  v16_unaligned *re = (v16_unaligned *)column, *im = re + job->down->points;
+  job->down->from_spectrum(im, re, job->down_roots);
 }
 
 // MARK: Products of spectra
@@ -219,7 +233,7 @@ static void filter_tiles(
     for (int k = 0; k < columns; k++) {
       float *column = spectrum + k * job->column_stride;
       if (out == first) {
-        job->down->to_spectrum((v16_unaligned *)column, (v16_unaligned *)(column + imaginary), job->down_roots);
+        to_column_spectrum(job, column);
       }
       const float *filter = op->spectra + out * filter_size + 2 * imaginary * k;
       float *result = filtered + k * job->column_stride;
@@ -234,7 +248,7 @@ static void filter_tiles(
         store(result + i, re);
         store(result + imaginary + i, im);
       }
-      job->down->from_spectrum((v16_unaligned *)(result + imaginary), (v16_unaligned *)result, job->down_roots);
+      from_column_spectrum(job, result);
     }
     finish_rows(job, filtered, tiles, out);
   }
@@ -273,7 +287,7 @@ static void gather_tiles(
     }
     for (int k = 0; k < columns; k++) {
       float *column = spectrum + k * job->column_stride;
-      job->down->to_spectrum((v16_unaligned *)column, (v16_unaligned *)(column + imaginary), job->down_roots);
+      to_column_spectrum(job, column);
       const float *filter = op->spectra + in * filter_size + 2 * imaginary * k;
       float *result = sum + k * job->column_stride;
       for (int64_t i = 0; i < imaginary; i += VK_LANES) {
@@ -298,7 +312,7 @@ static void gather_tiles(
         store(result + imaginary + i, im);
       }
       if (in + 1 == last) {
-        job->down->from_spectrum((v16_unaligned *)(result + imaginary), (v16_unaligned *)result, job->down_roots);
+        from_column_spectrum(job, result);
       }
     }
   }
@@ -405,7 +419,12 @@ static void pack_spectra(
   if (!across || !down) return;
   const int64_t imaginary = (int64_t)points_y * VK_LANES;
   v16 re[most_points], im[most_points];
-  spectral_job job = {.across = across, .down = down, .column_stride = 2 * imaginary};
+  spectral_job job = {
+    .across = across,
+    .down = down,
+    .down_roots = vk_roots(down->outer, down->inner),
+    .column_stride = 2 * imaginary,
+  };
   find_places(&job);
   const size_t span = VK_LANES / (size_t)sides_of((int64_t)channels);
   // Rows of filters and of tiles are twice too large when taken apart; both transforms lack their factor.
@@ -434,8 +453,7 @@ static void pack_spectra(
     }
     for (int k = 0; k <= points_x / 2; k++) {
       float *column = spectrum + 2 * imaginary * k;
-      down->to_spectrum(
-        (v16_unaligned *)column, (v16_unaligned *)(column + imaginary), vk_roots(down->outer, down->inner));
+      to_column_spectrum(&job, column);
     }
   }
 }

@@ -11,6 +11,8 @@ enum Lowering {
   case affine(scale: [Float], shift: [Float])
   case sum(Int, Int)
   case elementwiseProduct(Int, Int)
+  /// Every channel of a value times one number of another.
+  case gate(value: Int, gate: Int)
   case maximumPool(rows: Window, columns: Window)
   case averagePool(rows: Window, columns: Window, countsPadding: Bool)
   case globalAverage
@@ -143,6 +145,17 @@ extension Fusion {
       }
       return .maximumPool(rows: rows, columns: windows[windows.count - 1])
 
+    case is GlobalMaxPool:
+      guard let source, types[input].shape.rank <= 4,
+        source.height * source.width <= Int(UInt16.max)
+      else { return .reference }
+      func whole(_ extent: Int) -> Window {
+        Window(
+          input: extent, kernel: extent, stride: extent, dilation: 1, padBefore: 0, padAfter: 0,
+          output: 1)
+      }
+      return .maximumPool(rows: whole(source.height), columns: whole(source.width))
+
     case let pool as AveragePool:
       guard types[input].shape.rank <= 4 else { return .reference }
       let windows = try pool.windows(input: types[input].shape)
@@ -165,12 +178,23 @@ extension Fusion {
         try averagesSpace(node, types)
       else { return .reference }
       return .globalAverage
-    case "Add", "Mul":
-      guard node.inputs.count == 2, let other = node.inputs[1], types[input].constant == nil,
-        types[other].constant == nil, types[input].shape == types[own].shape,
-        types[other].shape == types[own].shape
+    case "Add", "Mul", "Sub", "Div":
+      guard node.inputs.count == 2, let other = node.inputs[1], types[input].constant == nil
       else { return .reference }
-      return node.kind == "Add" ? .sum(input, other) : .elementwiseProduct(input, other)
+      if let constant = types[other].constant {
+        guard types[input].shape == types[own].shape else { return .reference }
+        return try affine(
+          node.kind, constant, channels: shape.channels, rank: types[own].shape.rank)
+          ?? .reference
+      }
+      if node.kind == "Mul", let gate = gate(input, other, types) { return gate }
+      guard types[input].shape == types[own].shape, types[other].shape == types[own].shape
+      else { return .reference }
+      switch node.kind {
+      case "Add": return .sum(input, other)
+      case "Mul": return .elementwiseProduct(input, other)
+      default: return .reference
+      }
     case "Concat":
       guard let concat = node.operation as? Concat else { return .reference }
       let rank = types[own].shape.rank
@@ -201,6 +225,41 @@ extension Fusion {
       return node.operation is GlobalAveragePool
     }
     return try reduction.axes(for: node.inputs.map { $0.map { types[$0] } }) == [2, 3]
+  }
+
+  // MARK: - Broadcasting
+
+  /// Returns arithmetic with one constant, or one for each channel, as a factor and a summand.
+  private static func affine(
+    _ kind: String, _ constant: Tensor, channels: Int, rank: Int
+  ) throws -> Lowering? {
+    let dimensions = constant.shape.dimensions
+    let axis = 1 - (rank - dimensions.count)
+    guard dimensions.count <= rank,
+      dimensions.enumerated().allSatisfy({ $1 == 1 || ($0 == axis && $1 == channels) })
+    else { return nil }
+    let given = try constant.elements(of: Float.self)
+    let numbers = given.count == 1 ? [Float](repeating: given[0], count: channels) : given
+    let (ones, zeros) = (
+      [Float](repeating: 1, count: channels), [Float](repeating: 0, count: channels)
+    )
+    switch kind {
+    case "Add": return .affine(scale: ones, shift: numbers)
+    case "Sub": return .affine(scale: ones, shift: numbers.map(-))
+    case "Mul": return .affine(scale: numbers, shift: zeros)
+    default: return .affine(scale: numbers.map { 1 / $0 }, shift: zeros)
+    }
+  }
+
+  /// Returns the product of planes and one pixel for each plane, in any order.
+  private static func gate(_ left: Int, _ right: Int, _ types: [ValueType]) -> Lowering? {
+    for (value, gate) in [(left, right), (right, left)] {
+      let (planes, pixel) = (types[value].shape.dimensions, types[gate].shape.dimensions)
+      if planes.count == 4, pixel == [planes[0], planes[1], 1, 1], planes != pixel {
+        return .gate(value: value, gate: gate)
+      }
+    }
+    return nil
   }
 
   // MARK: - Folding

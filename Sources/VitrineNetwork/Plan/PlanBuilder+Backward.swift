@@ -104,7 +104,7 @@ extension PlanBuilder {
       var halo = cotangentHalos[fused.output] ?? Halo()
       switch lowering {
       case .convolution(let convolution):
-        if !convolution.isDepthwise || tiling(of: convolution) == nil {
+        if !convolution.isDepthwise || backwardTiling(of: convolution) == nil {
           halo = halo.union(convolution.cotangentHalo)
         }
       // These may hand their cotangent on as it is.
@@ -252,6 +252,30 @@ extension PlanBuilder {
             VK_MULTIPLY, given, second: self.planes(of: other), to: planes, epilogue: epilogue)
         }
       }
+    case .gate(let value, let gate):
+      let (values, pixel) = (planes(of: value), planes(of: gate))
+      if path.isActive[value] {
+        contribute(to: value) { planes, epilogue in
+          emitElementwise(
+            VK_MULTIPLY, given, second: pixel, spreadsSecond: true, to: planes,
+            epilogue: epilogue)
+        }
+      }
+      if path.isActive[gate] {
+        // Each number's cotangent is a sum over its plane: the average times the area.
+        let products = newPlanes(given.shape, halo: Halo())
+        emitElementwise(VK_MULTIPLY, given, second: values, to: products)
+        let averages = newPlanes(
+          PlaneShape(given.shape.images, given.shape.channels, 1, 1), halo: Halo())
+        emitGlobalAverage(VK_GLOBAL_AVERAGE, products, averages, area: products.shape)
+        let area = Float(given.shape.height * given.shape.width)
+        let areas = perChannel(
+          [Float](repeating: area, count: given.shape.channels),
+          .init(node: fused.node, use: "area"))
+        contribute(to: gate) { planes, epilogue in
+          emitElementwise(VK_AFFINE, averages, to: planes, epilogue: epilogue, scale: areas)
+        }
+      }
     case .maximumPool(let rows, let columns):
       contributeWhole(to: input, canMask: true) { planes, epilogue in
         emitPool(
@@ -315,7 +339,7 @@ extension PlanBuilder {
       }
       return
     }
-    if let tiling = tiling(of: convolution) {
+    if let tiling = backwardTiling(of: convolution) {
       try contribute(to: input) { planes, epilogue in
         try emitSpectral(
           convolution, fused, tiling, from: given, to: planes, backward: true, epilogue: epilogue)
@@ -350,7 +374,8 @@ extension PlanBuilder {
           .init(
             node: fused.node, use: use,
             variant: [
-              fused.batchNormalization ?? -1, slice.block, phase.target.row, phase.target.column,
+              fused.batchNormalization ?? -1, fused.padding ?? -1, slice.block, phase.target.row,
+              phase.target.column,
             ])
         ) { try convolution.packed(slice, taps: phase.taps.map(\.index), backward: true) }
         return KernelGroup(
@@ -377,7 +402,10 @@ extension PlanBuilder {
       let weights = try constants.constant(
         .init(
           node: fused.node, use: "depthwise backward",
-          variant: [fused.batchNormalization ?? -1, phase.target.row, phase.target.column])
+          variant: [
+            fused.batchNormalization ?? -1, fused.padding ?? -1, phase.target.row,
+            phase.target.column,
+          ])
       ) { try convolution.packedDepthwise(taps: phase.taps.map(\.index)) }
       let offsets = phase.taps.map {
         Int32(truncatingIfNeeded: $0.row * given.rowStride + $0.column * 16)

@@ -145,7 +145,7 @@ extension PlanBuilder {
     case .affine, .function, .alias: operands = [same(input)]
     case .sum(let a, let b), .elementwiseProduct(let a, let b): operands = [same(a), same(b)]
     case .concatenation(let pieces): operands = pieces.map(same)
-    case .product, .globalAverage, .channelsLast, .reshape, .reference: return nil
+    case .product, .globalAverage, .gate, .channelsLast, .reshape, .reference: return nil
     }
     if let residual = fused.residual { operands.append(same(residual)) }
     let fit = operands.allSatisfy {
@@ -282,7 +282,8 @@ extension PlanBuilder {
       } else {
         emitElementwise(VK_UNARY, source, to: output, function: function)
       }
-    case .product, .globalAverage, .concatenation, .alias, .channelsLast, .reshape, .reference:
+    case .product, .globalAverage, .gate, .concatenation, .alias, .channelsLast, .reshape,
+      .reference:
       preconditionFailure("chooseRegions gives regions to operations on boxes only")
     }
   }

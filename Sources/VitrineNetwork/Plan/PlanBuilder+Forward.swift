@@ -75,6 +75,11 @@ extension PlanBuilder {
       if case .sum = lowerings[index] { kind = VK_ADD } else { kind = VK_MULTIPLY }
       emitElementwise(
         kind, left, second: right, to: destination(of: fused.output), epilogue: epilogue(of: fused))
+    case .gate(let value, let gate):
+      let (left, right) = (planes(of: value), planes(of: gate))
+      emitElementwise(
+        VK_MULTIPLY, left, second: right, spreadsSecond: true, to: destination(of: fused.output),
+        epilogue: epilogue(of: fused))
     case .maximumPool(let rows, let columns):
       let source = planes(of: input)
       let output = destination(of: fused.output)

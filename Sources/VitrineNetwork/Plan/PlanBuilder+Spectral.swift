@@ -53,7 +53,18 @@ extension PlanarConvolution {
 
 extension PlanBuilder {
   /// How a depthwise convolution is done in the frequency domain; `nil`: tap by tap.
+  ///
+  /// Maxima over flat regions choose the first of equal values: there, equal windows must give equal
+  /// outputs, which transforms do not.
   func tiling(of convolution: PlanarConvolution) -> SpectralTiling? {
+    let hasMaxima = wiring.nodes.contains {
+      $0.operation is MaxPool || $0.operation is GlobalMaxPool
+    }
+    return isExact || hasMaxima ? nil : convolution.spectralTiling
+  }
+
+  /// The same for the backward pass, in which nothing is compared.
+  func backwardTiling(of convolution: PlanarConvolution) -> SpectralTiling? {
     isExact ? nil : convolution.spectralTiling
   }
 

@@ -361,9 +361,12 @@ final class PlanBuilder {
     }
   }
 
-  /// Emits an elementwise operation over `shape`.
+  /// Emits an elementwise operation over the planes of `output`.
+  ///
+  /// - Parameter spreadsSecond: Whether `second` is one pixel for each plane.
   func emitElementwise(
-    _ kind: vk_kind, _ input: Planes, second: Planes? = nil, to output: Planes,
+    _ kind: vk_kind, _ input: Planes, second: Planes? = nil, spreadsSecond: Bool = false,
+    to output: Planes,
     epilogue: Epilogue = Epilogue(), function: KernelFunction? = nil,
     scale: UnsafePointer<Float>? = nil, shift: UnsafePointer<Float>? = nil
   ) {
@@ -373,6 +376,10 @@ final class PlanBuilder {
       op.kind = kind
       op.as.elementwise.input = layout.map(input)
       op.as.elementwise.second = layout.map(second)
+      if spreadsSecond {
+        op.as.elementwise.second.pixel_stride = 0
+        op.as.elementwise.second.row_stride = 0
+      }
       op.as.elementwise.output = layout.map(output)
       op.as.elementwise.images = Int32(output.shape.images)
       op.as.elementwise.blocks = Int32(output.shape.blocks)
