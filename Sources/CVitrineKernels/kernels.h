@@ -21,6 +21,7 @@ typedef struct {
     float *packed, const float *source, const int64_t *tap_source, const int32_t *tap_inputs,
     size_t tap_count, size_t tap_lanes, int64_t input_stride, int64_t output_stride, size_t outputs,
     size_t width, const float *scale);
+  void (*pack)(const vk_packing *);
   void (*pack_winograd)(
     float *packed, const float *source, size_t inputs, size_t outputs, size_t width,
     int64_t input_stride, int64_t output_stride, int rotated);

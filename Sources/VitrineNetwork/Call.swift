@@ -83,7 +83,7 @@ struct Call {
     let part = try tensors.map { try rows(0..<preferred, of: $0) }
     let keepsSamplesApart =
       try? network.engines.engine(for: part).keepsSamplesApart(preferred)
-    if keepsSamplesApart == true { return min(preferred, single.preferredBatch) }
+    if keepsSamplesApart == true { return single.evenBatch(of: samples) }
     return isBatchFixedToOne ? 1 : samples
   }
 }

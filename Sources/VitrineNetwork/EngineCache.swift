@@ -114,23 +114,43 @@ final class EngineCache: Sendable {
 }
 
 /// An engine with what its callers need to know of the shapes it was made for.
-struct PreparedEngine: Sendable {
+package struct PreparedEngine: Sendable {
   private let engine: any Engine
   private let specialization: Specialization
   let realType: DataType
-  /// How many samples, or cotangents, are best run together: as many as keep the values around the
-  /// widest operator within the processor's cache. More would run slower, not faster.
+  /// How many samples, or cotangents, are best run together.
   let preferredBatch: Int
 
   init(_ engine: any Engine, _ specialization: Specialization, realType: DataType) {
     self.engine = engine
     self.specialization = specialization
     self.realType = realType
-    preferredBatch = max(1, min(256, Self.cacheBytes / specialization.widestOperatorBytes))
+    preferredBatch = Self.batch(
+      widestOperatorBytes: specialization.widestOperatorBytes,
+      weightBytes: specialization.types.reduce(0) { $0 + ($1.constant?.count ?? 0) * 4 })
+  }
+
+  /// Returns as many samples as keep the values around the widest operator within the processor's
+  /// cache: more would run slower, not faster.
+  ///
+  /// Weights that the cache does not hold are read from memory for every batch; they are worth
+  /// leaving the cache for as soon as they weigh several times as much as one sample's values.
+  package static func batch(widestOperatorBytes: Int, weightBytes: Int) -> Int {
+    let perSample = max(1, widestOperatorBytes)
+    let within = cacheBytes / perSample
+    let repaying = weightBytes > cacheBytes ? weightBytes / (4 * perSample) : 0
+    return max(1, min(256, within), min(8, repaying))
   }
 
   /// Leaves room for weights in a third-level cache of 32 MiB.
   private static let cacheBytes = 20 << 20
+
+  /// Returns the size of the fewest batches of at most ``preferredBatch`` samples, as equal as can
+  /// be: each size has a plan of its own.
+  func evenBatch(of samples: Int) -> Int {
+    let batches = (samples + preferredBatch - 1) / preferredBatch
+    return (samples + batches - 1) / batches
+  }
 
   func shape(of value: Int) throws -> Shape { specialization.types[value].shape }
 

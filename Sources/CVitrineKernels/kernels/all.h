@@ -33,6 +33,7 @@
     .fill = run_fill,                     \
     .product = run_product,               \
     .pack_group = pack_group,             \
+    .pack = pack_piece,                   \
     .pack_winograd = pack_winograd,       \
     .pack_matrix = pack_matrix,           \
     .burn = burn,                         \

@@ -265,13 +265,21 @@ final class PlanBuilder {
   }
 
   /// Emits the conversion of planes to a fresh row-major tensor.
-  func unpack(_ planes: Planes, into slot: Int, shape: Shape) {
+  ///
+  /// - Parameters:
+  ///   - whole: The tensor's extents, if its pixels are `spread` × `spread` for each of the planes.
+  func unpack(
+    _ planes: Planes, into slot: Int, shape: Shape, as whole: PlaneShape? = nil, spread: Int = 0
+  ) {
     reserve(shape.count * 4)
     emitHost { _ in { frame in frame.slots[slot] = Tensor(zeros: shape) } }
+    let whole = whole ?? planes.shape
     emit([planes.buffer], slots: [slot]) { layout in
-      changeLayout(
-        VK_UNPACK, layout.map(planes), planes.shape, plainBuffer: slot + 1, offset: 0,
-        imageStride: planes.shape.channels * planes.shape.height * planes.shape.width)
+      var op = changeLayout(
+        VK_UNPACK, layout.map(planes), whole, plainBuffer: slot + 1, offset: 0,
+        imageStride: whole.channels * whole.height * whole.width)
+      op.as.layout.spread = Int32(spread)
+      return op
     }
   }
 
