@@ -43,7 +43,8 @@ struct InputAttribution {
     let explanation = try explainer.explain(
       network, at: Inputs(test.inputs, for: network), target: .index(0), context: Context())
     let found = try values(of: explanation.attribution.tensor)
-    let meanGradients = try explanation.attributions
+    let meanGradients =
+      try explanation.attributions
       .first { $0.name.hasSuffix("mean-gradient") }
       .map { try values(of: $0.tensor) } ?? []
 
@@ -74,7 +75,9 @@ struct InputAttribution {
     print("\nwrote \(path)")
   }
 
-  private static func site(of network: Network) -> Site { .output(network.signature.outputs[0].name) }
+  private static func site(of network: Network) -> Site {
+    .output(network.signature.outputs[0].name)
+  }
 
   private static func values(of tensor: Tensor) throws -> [Double] {
     try tensor.converted(to: .float64).elements(of: Double.self)
@@ -117,7 +120,11 @@ struct InputAttribution {
   private static func noiseRatio(_ found: [Double]) -> Double {
     var (noise, signal) = (0.0, 0.0)
     for (index, value) in found.enumerated() {
-      if SignedFeatures.noise.contains(index % 96) { noise += abs(value) } else { signal += abs(value) }
+      if SignedFeatures.noise.contains(index % 96) {
+        noise += abs(value)
+      } else {
+        signal += abs(value)
+      }
     }
     return noise / (signal / 2)
   }
