@@ -7,10 +7,4 @@ public struct Signal: Sendable, Hashable {
   /// Extents for one sample, without the batch axis, which every signal has first.
   public let shape: [Int]
   public let dataType: DataType
-
-  init(name: String, shape: [Int], dataType: DataType) {
-    self.name = name
-    self.shape = shape
-    self.dataType = dataType
-  }
 }
