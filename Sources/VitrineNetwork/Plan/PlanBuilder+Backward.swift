@@ -74,7 +74,7 @@ extension PlanBuilder {
       var halo = cotangentHalos[fused.output] ?? Halo()
       switch lowering {
       case .convolution(let convolution):
-        if !convolution.isDepthwise || tiling(of: convolution) == nil {
+        if !convolution.isDepthwise || backwardTiling(of: convolution) == nil {
           halo = halo.union(convolution.cotangentHalo)
         }
       // These may hand their cotangent on as it is.
@@ -283,10 +283,10 @@ extension PlanBuilder {
       }
       return
     }
-    if let tiling = tiling(of: convolution) {
+    if let tiling = backwardTiling(of: convolution) {
       try contribute(to: input) { planes, epilogue in
         try emitSpectral(
-          convolution, fused, tiling, from: given, to: planes, backward: true, epilogue: epilogue)
+          convolution, fused, tiling, from: given, to: planes, epilogue: epilogue)
       }
       return
     }

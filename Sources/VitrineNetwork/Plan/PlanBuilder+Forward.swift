@@ -9,10 +9,8 @@ extension PlanBuilder {
       let input = fused.input
       switch lowering {
       case .convolution(let convolution):
-        // The repeated copy of a depthwise input gets the halo instead; spectral tiles need none.
-        if convolution.isDepthwise, convolution.multiplier > 1 || tiling(of: convolution) != nil {
-          continue
-        }
+        // The repeated copy of a depthwise input gets the halo instead.
+        if convolution.isDepthwise, convolution.multiplier > 1 { continue }
         halos[input] = (halos[input] ?? Halo()).union(convolution.halo)
       case .concatenation(let pieces):
         let counts = Dictionary(pieces.map { ($0, 1) }, uniquingKeysWith: +)
@@ -172,12 +170,6 @@ extension PlanBuilder {
     let epilogue = epilogue(of: fused, bias: convolution.bias)
     let key = variant(fused)
     if convolution.isDepthwise {
-      if let tiling = tiling(of: convolution) {
-        try emitSpectral(
-          convolution, fused, tiling, from: planes(of: input), to: output, backward: false,
-          epilogue: epilogue)
-        return
-      }
       try emitDepthwise(convolution, fused, from: planes(of: input), to: output, epilogue: epilogue)
       return
     }
