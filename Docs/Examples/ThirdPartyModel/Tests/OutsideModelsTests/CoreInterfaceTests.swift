@@ -148,6 +148,40 @@ struct CoreInterfaceTests {
     #expect(model.takesBatches && model.layer(named: "edges")?.isSpatial == true)
   }
 
+  @Test("moments over variants are those of their gradients")
+  func moments() throws {
+    let x = try inputs()
+    let picture = try #require(x["picture"])
+    let moments: GradientMoments = try model.gradientMoments(
+      of: Objective(.layer("edges"), .elements([0])), withRespectTo: [.input("picture")], at: x,
+      variants: 2, context: Context()
+    ) { index, _, original in
+      original.replacing("picture", with: try picture.scaled(by: index == 0 ? 1 : -1))
+    }
+    let mean = try moments.means[0].elements(of: Double.self)
+    // The first edge is x₁ − x₀ whatever the picture: its derivatives do not vary.
+    #expect(mean.prefix(3) == [-1, 1, 0])
+    #expect(try moments.variances[0].absolute().max() == 0)
+  }
+
+  @Test("channels are combined, and signs chosen")
+  func channels() throws {
+    let g = try Tensor([3.0, -1, -4, 1], shape: [1, 2, 2])
+    func reduced(
+      _ reduction: ChannelReduction, signed: Bool = true, sign: ChannelReduction.Sign = .all
+    ) throws -> [Double] {
+      try reduction.reduced(g, channelAxis: 1, signed: signed, sign: sign).elements(of: Double.self)
+    }
+    #expect(try reduced(.none) == [3, -1, -4, 1])
+    #expect(try reduced(.max) == [4, 1])
+    #expect(try reduced(.sum) == [-1, 0] && reduced(.sum, signed: false) == [7, 2])
+    #expect(try reduced(.l2) == [5, 2.0.squareRoot()])
+    #expect(try reduced(.sumThenAbs) == [1, 0])
+    #expect(try reduced(.max, sign: .positive) == [3, 1])
+    #expect(try reduced(.max, sign: .negative) == [4, 1])
+    #expect(ChannelReduction.sum.keepsSign && !ChannelReduction.max.keepsSign)
+  }
+
   @Test("rules are assigned to layers, the last assignment first, and reported")
   func rules() throws {
     let all = BackwardRules([
