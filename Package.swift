@@ -128,7 +128,9 @@ let package = Package(
       tests("VitrineCore", ["VitrineTensor"]),
       tests("VitrineNetwork", ["VitrineCore", "VitrineONNX", "VitrineTensor"]),
       tests("VitrineTraining", ["VitrineCore", "VitrineFiles", "VitrineNetwork", "VitrineTensor"]),
-      tests("VitrineLayers", ["VitrineCore", "VitrineNetwork", "VitrineONNX", "VitrineTensor"]),
+      tests(
+        "VitrineLayers",
+        ["VitrineCore", "VitrineNetwork", "VitrineONNX", "VitrineTensor", "VitrineTraining"]),
       tests("VitrineONNX", ["VitrineCore", "VitrineFiles", "VitrineNetwork", "VitrineTensor"]),
       tests("VitrineSafetensors", ["VitrineLayers", "VitrineNetwork", "VitrineTensor"]),
       tests(

@@ -136,6 +136,12 @@ struct PreparedEngine: Sendable {
 
   func shape(of value: Int) throws -> Shape { specialization.types[value].shape }
 
+  /// Whether kernels can hold a value.
+  func hasPlanes(_ value: Int) -> Bool {
+    let shape = specialization.types[value].shape
+    return PlaneShape(shape.dimensions) != nil && shape.count > 0
+  }
+
   /// How many cotangents of `samples` samples one backward pass takes at most.
   func cotangentLimit(samples: Int) -> Int { max(1, preferredBatch / max(1, samples)) }
 
@@ -149,10 +155,33 @@ struct PreparedEngine: Sendable {
   }
 
   func gradients(
-    of source: Int, withRespectTo sites: [Int], inputs: [Tensor], rules: RuleTable,
-    cotangents: [Tensor]
-  ) throws -> (value: Tensor, gradients: [[Tensor]]) {
+    of source: Int, withRespectTo sites: [Int], observing targets: [Int], inputs: [Tensor],
+    rules: RuleTable, cotangents: [Tensor]
+  ) throws -> (values: [Tensor], gradients: [[Tensor]]) {
     try engine.gradients(
-      of: source, withRespectTo: sites, inputs: inputs, rules: rules, cotangents: cotangents)
+      of: source, withRespectTo: sites, observing: targets, inputs: inputs, rules: rules,
+      cotangents: cotangents)
+  }
+
+  func summation(_ terms: GradientTerms) throws -> GradientSummation? {
+    try engine.summation(terms)
+  }
+
+  func coveredEvaluation(
+    of target: Int, covering input: Int, _ covered: ChangedRegion
+  ) throws -> CoveredEvaluation? {
+    try engine.coveredEvaluation(of: target, covering: input, covered)
+  }
+
+  /// What moves in a straight line as `moving` inputs do, on the way to `source`.
+  func affineStem(of source: Int, moving: [Int]) -> AffineStem {
+    AffineStem(specialization, of: source, moving: moving)
+  }
+
+  func pushforward(
+    of target: Int, along tangents: [[Int: Tensor]], inputs: [Tensor],
+    checkpoint: (Int) throws -> Void
+  ) throws -> [Tensor] {
+    try engine.pushforward(of: target, along: tangents, inputs: inputs, checkpoint: checkpoint)
   }
 }

@@ -142,17 +142,28 @@ import Testing
     }
   }
 
-  @Test("a NaN wins only if it comes first", arguments: InstructionSet.available)
+  @Test("the first NaN of a window is its maximum", arguments: InstructionSet.available)
   func notANumber(instructionSet: InstructionSet) {
-    for position in 0..<4 {
-      let prepared = Prepared(
-        Case(images: 1, channels: 1, height: 2, width: 2, kernel: (2, 2)))
-      let input = prepared.workspace.floats(prepared.inputBuffer)
-      for i in 0..<4 { input[prepared.input.index(0, 0, i / 2, i % 2)] = i == position ? .nan : 5 }
-      prepared.workspace.run(prepared.operation(VK_MAX_POOL), on: instructionSet)
-      let found = prepared.workspace.floats(prepared.outputBuffer)[0]
-      #expect(found.isNaN == (position == 0))
-      #expect(prepared.workspace.words(prepared.indexBuffer)[0] == 0)
+    for kernel in [2, 3, 4] {
+      for position in 0..<kernel * kernel - 1 {
+        for keepsIndices in [true, false] {
+          var prepared = Prepared(
+            Case(
+              images: 1, channels: 1, height: kernel, width: kernel, kernel: (kernel, kernel)))
+          if !keepsIndices { prepared.window.index_buffer = -1 }
+          let input = prepared.workspace.floats(prepared.inputBuffer)
+          for i in 0..<kernel * kernel {
+            // A larger number and a second NaN follow.
+            input[prepared.input.index(0, 0, i / kernel, i % kernel)] =
+              i == position || i == kernel * kernel - 1 ? .nan : Float(i)
+          }
+          prepared.workspace.run(prepared.operation(VK_MAX_POOL), on: instructionSet)
+          #expect(prepared.workspace.floats(prepared.outputBuffer)[0].isNaN)
+          if keepsIndices {
+            #expect(prepared.workspace.words(prepared.indexBuffer)[0] == UInt16(position))
+          }
+        }
+      }
     }
   }
 

@@ -5,7 +5,7 @@ import VitrineTensor
 import VitrineTestSupport
 
 /// A network small enough for debug builds that exercises one way of planning.
-private struct Case: Sendable, CustomTestStringConvertible {
+struct Case: Sendable, CustomTestStringConvertible {
   let testDescription: String
   /// Shape of one sample.
   let input: [Int]
@@ -26,7 +26,7 @@ private struct Case: Sendable, CustomTestStringConvertible {
   }
 }
 
-private let cases: [Case] = [
+let cases: [Case] = [
   Case("convolution, normalisation, rectifier", [3, 9, 7]) { g in
     var x = try g.convolution("x", from: 3, to: 20)
     x = try g.normalization(x, channels: 20)
@@ -188,7 +188,7 @@ private let cases: [Case] = [
   }
 
   @Test("a planned network has the reference's outputs and gradients", arguments: cases)
-  fileprivate func agreesWithReference(_ example: Case) throws {
+  func agreesWithReference(_ example: Case) throws {
     let graph = try example.graph()
     let x = try Tensor.random([2] + example.input, seed: 7)
     let exact = try network(graph, .double)
@@ -210,7 +210,7 @@ private let cases: [Case] = [
   }
 
   @Test("every layer can be observed, although kernels fuse most of them away", arguments: cases)
-  fileprivate func observesEveryLayer(_ example: Case) throws {
+  func observesEveryLayer(_ example: Case) throws {
     let graph = try example.graph()
     let x = try Tensor.random([1] + example.input, seed: 8)
     let planned = try network(graph, .single)
@@ -227,7 +227,7 @@ private let cases: [Case] = [
   }
 
   @Test("gradients reach every layer, alone and together", arguments: cases)
-  fileprivate func differentiatesEveryLayer(_ example: Case) throws {
+  func differentiatesEveryLayer(_ example: Case) throws {
     let graph = try example.graph()
     let x = try Tensor.random([2] + example.input, seed: 9)
     let planned = try network(graph, .single)
@@ -255,7 +255,7 @@ private let cases: [Case] = [
   }
 
   @Test("guided and deconvnet rules agree with the reference", arguments: cases)
-  fileprivate func appliesRules(_ example: Case) throws {
+  func appliesRules(_ example: Case) throws {
     let graph = try example.graph()
     let x = try Tensor.random([2] + example.input, seed: 10)
     let planned = try network(graph, .single)
@@ -274,7 +274,7 @@ private let cases: [Case] = [
   }
 
   @Test("results are the same bits for any thread count, and alone or in a batch", arguments: cases)
-  fileprivate func isDeterministic(_ example: Case) throws {
+  func isDeterministic(_ example: Case) throws {
     let graph = try example.graph()
     let batch = try Tensor.random([3] + example.input, seed: 11)
     let output = Site.output(graph.outputs[0].name)
@@ -306,7 +306,7 @@ private let cases: [Case] = [
   }
 
   @Test("a Jacobian has the gradient of each output in its rows", arguments: cases)
-  fileprivate func jacobianRows(_ example: Case) throws {
+  func jacobianRows(_ example: Case) throws {
     let graph = try example.graph()
     let x = try Tensor.random([2] + example.input, seed: 12)
     let network = try network(graph, .single)

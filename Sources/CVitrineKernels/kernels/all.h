@@ -14,10 +14,12 @@
 #include "depthwise.h"
 #include "functions.h"
 #include "elementwise.h"
+#include "averaging.h"
 #include "fourier.h"
 #include "spectral.h"
 #include "layout.h"
 #include "pooling.h"
+#include "patch.h"
 #include "product.h"
 #include "packing.h"
 #include "burn.h"
@@ -35,6 +37,9 @@
     .layout = run_layout,                 \
     .fill = run_fill,                     \
     .product = run_product,               \
+    .line = run_line,                     \
+    .weighted_sum = run_weighted_sum,     \
+    .patch = run_patch,                   \
     .pack_group = pack_group,             \
     .pack_winograd = pack_winograd,       \
     .pack_matrix = pack_matrix,           \

@@ -19,7 +19,14 @@ final class Plan: Sendable {
     case host(@Sendable (inout Frame) throws -> Void, for: OperationPurpose)
   }
 
+  /// Where the steps begin that a ``Repetition`` repeats, and where they end.
+  struct Stages: Sendable {
+    /// Steps before these run once, and leave what the others read.
+    let repeated: Range<Int>
+  }
+
   private let steps: [Step]
+  private let stages: Stages
   private let operations: OperationList
   /// What each kernel operation is for.
   private let purposes: [OperationPurpose]
@@ -31,10 +38,11 @@ final class Plan: Sendable {
   private let freeArenas = Mutex<[Arena]>([])
 
   init(
-    steps: [Step], operations: OperationList, purposes: [OperationPurpose],
+    steps: [Step], stages: Stages, operations: OperationList, purposes: [OperationPurpose],
     layers: [PlannedLayer], arenaByteCount: Int, slotCount: Int, threads: Int
   ) {
     self.steps = steps
+    self.stages = stages
     self.operations = operations
     self.purposes = purposes
     self.layers = layers
@@ -53,17 +61,18 @@ final class Plan: Sendable {
   ///   - log: Told how long each operation took; `nil` to time none.
   /// - Returns: All slots.
   func run(_ inputs: [Tensor], log: OperationLog? = nil) throws -> [Tensor?] {
-    let arena = freeArenas.withLock { $0.popLast() } ?? Arena(byteCount: arenaByteCount)
-    defer {
-      // One or two callers at a time are usual; memory beyond the cache's size is not hoarded.
-      if arenaByteCount <= 64 << 20 {
-        freeArenas.withLock { if $0.count < 2 { $0.append(arena) } }
-      }
-    }
-    var frame = Frame(
-      arena: arena.memory,
-      slots: inputs + [Tensor?](repeating: nil, count: slotCount - inputs.count))
-    for step in steps {
+    let arena = takeArena()
+    defer { giveBack(arena) }
+    var frame = frame(inputs, in: arena)
+    try run(steps.indices, &frame, log)
+    log?.countRun(of: allPurposes, among: layers)
+    return frame.slots
+  }
+
+  fileprivate func run(
+    _ range: Range<Int>, _ frame: inout Frame, _ log: OperationLog?
+  ) throws {
+    for step in steps[range] {
       switch step {
       case .host(let body, let purpose):
         try timed(purpose, log) { try body(&frame) }
@@ -80,8 +89,66 @@ final class Plan: Sendable {
         run(range, buffers, log)
       }
     }
-    log?.countRun(of: allPurposes, among: layers)
-    return frame.slots
+  }
+
+  private func frame(_ inputs: [Tensor], in arena: Arena) -> Frame {
+    Frame(
+      arena: arena.memory,
+      slots: inputs + [Tensor?](repeating: nil, count: slotCount - inputs.count))
+  }
+
+  private func takeArena() -> Arena {
+    freeArenas.withLock { $0.popLast() } ?? Arena(byteCount: arenaByteCount)
+  }
+
+  private func giveBack(_ arena: Arena) {
+    // One or two callers at a time are usual; memory beyond the cache's size is not hoarded.
+    if arenaByteCount <= 64 << 20 {
+      freeArenas.withLock { if $0.count < 2 { $0.append(arena) } }
+    }
+  }
+
+  /// A run whose middle steps are repeated with other inputs, in the same memory. For one thread.
+  final class Repetition {
+    private let plan: Plan
+    private let arena: Arena
+    private let log: OperationLog?
+    private var frame: Frame
+
+    /// Runs the first steps.
+    ///
+    /// - Parameters:
+    ///   - inputs: Tensors for the first slots.
+    ///   - log: Told how long each operation took; `nil` to time none.
+    init(_ plan: Plan, _ inputs: [Tensor], log: OperationLog? = nil) throws {
+      self.plan = plan
+      self.log = log
+      arena = plan.takeArena()
+      frame = plan.frame(inputs, in: arena)
+      try plan.run(0..<plan.stages.repeated.lowerBound, &frame, log)
+    }
+
+    deinit { plan.giveBack(arena) }
+
+    /// Runs the middle steps.
+    ///
+    /// - Parameter inputs: Tensors for some of the first slots, in place of those there.
+    /// - Returns: All slots.
+    @discardableResult
+    func repeatSteps(_ inputs: [(slot: Int, tensor: Tensor)]) throws -> [Tensor?] {
+      for (slot, tensor) in inputs { frame.slots[slot] = tensor }
+      try plan.run(plan.stages.repeated, &frame, log)
+      log?.countRun(of: plan.allPurposes, among: plan.layers)
+      return frame.slots
+    }
+
+    /// Runs the last steps.
+    ///
+    /// - Returns: All slots.
+    func finish() throws -> [Tensor?] {
+      try plan.run(plan.stages.repeated.upperBound..<plan.steps.count, &frame, log)
+      return frame.slots
+    }
   }
 
   private func run(

@@ -31,6 +31,10 @@ extension PlanBuilder {
         wiring.nodes[fused.node].outputs.contains(where: { $0.map(isReached) ?? false })
           || isReached(fused.output)
       else { continue }
+      if let planes = cotangents[fused.output] {
+        // The cotangent of a rectifier's output, masked, is that of its input.
+        for value in request.sums where value == rectified(by: fused) { emitSum(value, planes) }
+      }
       guard reads(fused).contains(where: { path.isActive[$0] }) else { continue }
       purpose = .backward(index)
       try emitBackward(index)
@@ -46,7 +50,7 @@ extension PlanBuilder {
   }
 
   /// The values a fused node reads, with repetitions.
-  private func reads(_ fused: FusedNode) -> [Int] {
+  func reads(_ fused: FusedNode) -> [Int] {
     let node = wiring.nodes[fused.node]
     return [fused.input] + node.inputs.dropFirst().compactMap { $0 }
       + (fused.residual.map { [$0] } ?? [])
@@ -101,7 +105,9 @@ extension PlanBuilder {
 
   /// Returns the mask that the next contribution may apply, if it is the last.
   private func maskForLast(_ value: Int) -> (mask: Mask, rule: BackwardRule)? {
-    guard remainingContributions[value] == 1, !request.sites.contains(value) else { return nil }
+    guard remainingContributions[value] == 1, !request.sites.contains(value),
+      !request.sums.contains(value)
+    else { return nil }
     return masks[value]
   }
 
@@ -110,6 +116,7 @@ extension PlanBuilder {
     remainingContributions[value, default: 1] -= 1
     guard remainingContributions[value] == 0, let planes = cotangents[value] else { return }
     if request.sites.contains(value) { _ = cotangentSlot(of: value) }
+    if request.sums.contains(value) { emitSum(value, planes) }
     if !isMasked, let (mask, rule) = masks[value] {
       var epilogue = Epilogue()
       epilogue.readMask = mask

@@ -96,15 +96,21 @@ extension PlanBuilder {
         VK_GLOBAL_AVERAGE, planes(of: input), destination(of: fused.output),
         area: planes(of: input).shape)
     case .function(let function):
-      let source = planes(of: input)
-      let output = destination(of: fused.output)
       if function.fitsEpilogue, function.hasMask || !isDifferentiated(fused.output) {
         var epilogue = Epilogue()
         epilogue.function = function
         epilogue.writeMask = rememberMask(of: fused.output, node: fused.node, function)
+        if request.lines.contains(input), planes[input] == nil {
+          emitLine(input, to: destination(of: fused.output), epilogue: epilogue)
+          return
+        }
+        let source = planes(of: input)
+        let output = destination(of: fused.output)
         emitElementwise(VK_COPY, source, to: output, epilogue: epilogue)
       } else {
-        emitElementwise(VK_UNARY, source, to: output, function: function)
+        let source = planes(of: input)
+        emitElementwise(
+          VK_UNARY, source, to: destination(of: fused.output), function: function)
       }
     case .concatenation(let pieces):
       let whole = destination(of: fused.output)
@@ -127,13 +133,17 @@ extension PlanBuilder {
   func isDifferentiated(_ value: Int) -> Bool { request.source != nil && path.isActive[value] }
 
   /// Returns what follows the arithmetic of a fused node.
-  private func epilogue(of fused: FusedNode, bias: [Float]? = nil) -> Epilogue {
+  ///
+  /// - Parameter residual: Where the residual is, if not where its value's planes are.
+  func epilogue(
+    of fused: FusedNode, bias: [Float]? = nil, residual: Planes? = nil
+  ) -> Epilogue {
     var epilogue = Epilogue()
     if let bias {
       epilogue.bias = perChannel(
         bias, .init(node: fused.node, use: "bias", variant: variant(fused)))
     }
-    if let residual = fused.residual { epilogue.residual = planes(of: residual) }
+    epilogue.residual = residual ?? fused.residual.map { planes(of: $0) }
     if let (node, function) = fused.activation {
       epilogue.function = function
       epilogue.writeMask = rememberMask(of: fused.output, node: node, function)
@@ -142,7 +152,7 @@ extension PlanBuilder {
   }
 
   /// Distinguishes the constants of one node under different fusions.
-  private func variant(_ fused: FusedNode) -> [Int] {
+  func variant(_ fused: FusedNode) -> [Int] {
     [fused.batchNormalization ?? -1, fused.biasValue ?? -1]
   }
 
@@ -168,25 +178,7 @@ extension PlanBuilder {
           epilogue: epilogue)
         return
       }
-      var source: Planes
-      if convolution.multiplier > 1 {
-        let repeater = try convolution.repeater()
-        let shape = planeShape(of: input)
-        source = newPlanes(
-          PlaneShape(shape.images, convolution.outputs, shape.height, shape.width),
-          halo: convolution.halo)
-        try emitConvolution(
-          repeater, from: planes(of: input), to: source, epilogue: Epilogue(), use: "repeat", key)
-      } else {
-        source = planes(of: input)
-      }
-      let weights = try constants.constant(
-        .init(node: fused.node, use: "depthwise", variant: key)
-      ) { try convolution.packedDepthwise(taps: Array(0..<convolution.taps)) }
-      let offsets = forwardOffsets(convolution, in: source).map(Int32.init(truncatingIfNeeded:))
-      emitDepthwise(
-        from: source, to: output, offsets: offsets, weights: hold(weights),
-        stepY: convolution.rows.stride, stepX: convolution.columns.stride, epilogue: epilogue)
+      try emitDepthwise(convolution, fused, from: planes(of: input), to: output, epilogue: epilogue)
       return
     }
     if planes[input] == nil, let slot = slots[input], convolution.inputs <= 4,
@@ -205,7 +197,31 @@ extension PlanBuilder {
       convolution, from: source, to: output, epilogue: epilogue, use: "forward", key)
   }
 
-  private func emitConvolution(
+  /// Emits a convolution with one filter for each output channel.
+  func emitDepthwise(
+    _ convolution: PlanarConvolution, _ fused: FusedNode, from input: Planes, to output: Planes,
+    epilogue: Epilogue
+  ) throws {
+    let key = variant(fused)
+    var source = input
+    if convolution.multiplier > 1 {
+      source = newPlanes(
+        PlaneShape(
+          input.shape.images, convolution.outputs, input.shape.height, input.shape.width),
+        halo: convolution.halo)
+      try emitConvolution(
+        convolution.repeater(), from: input, to: source, epilogue: Epilogue(), use: "repeat", key)
+    }
+    let weights = try constants.constant(
+      .init(node: fused.node, use: "depthwise", variant: key)
+    ) { try convolution.packedDepthwise(taps: Array(0..<convolution.taps)) }
+    let offsets = forwardOffsets(convolution, in: source).map(Int32.init(truncatingIfNeeded:))
+    emitDepthwise(
+      from: source, to: output, offsets: offsets, weights: hold(weights),
+      stepY: convolution.rows.stride, stepX: convolution.columns.stride, epilogue: epilogue)
+  }
+
+  func emitConvolution(
     _ convolution: PlanarConvolution, from source: Planes, to output: Planes, epilogue: Epilogue,
     use: String, _ key: [Int]
   ) throws {
@@ -255,6 +271,22 @@ extension PlanBuilder {
         }
       }
     }
+    let origin =
+      (halo.top - convolution.rows.padBefore) * width + halo.left - convolution.columns.padBefore
+    try emitPlainConvolution(
+      convolution, from: buffer, height: height, width: width, origin: origin, to: output,
+      epilogue: epilogue, key)
+  }
+
+  /// Emits a convolution that reads row-major planes in the arena.
+  ///
+  /// - Parameters:
+  ///   - height: Rows of a plane with its surroundings; `width` alike.
+  ///   - origin: The first window's first element.
+  func emitPlainConvolution(
+    _ convolution: PlanarConvolution, from buffer: Int, height: Int, width: Int, origin: Int,
+    to output: Planes, epilogue: Epilogue, _ key: [Int]
+  ) throws {
     let offsets = (0..<convolution.inputs).flatMap { channel in
       (0..<convolution.taps).map { tap -> Int32 in
         let y = tap / convolution.columns.kernel * convolution.rows.dilation
@@ -262,8 +294,6 @@ extension PlanBuilder {
         return Int32(truncatingIfNeeded: (channel * height + y) * width + x)
       }
     }
-    let origin =
-      (halo.top - convolution.rows.padBefore) * width + halo.left - convolution.columns.padBefore
     let groups = try convolution.slices(backward: false).map { slice in
       let weights = try constants.constant(
         .init(node: convolution.node, use: "stem", variant: key + [slice.block])
@@ -279,7 +309,7 @@ extension PlanBuilder {
       input.buffer = 0
       input.pixel_stride = Int32(stepX)
       input.offset = Int64(layout.offsets[buffer] / 4 + origin)
-      input.image_stride = Int64(shape.channels * height * width)
+      input.image_stride = Int64(convolution.inputs * height * width)
       input.row_stride = Int64(stepY * width)
       op.as.convolution.input = input
       op.as.convolution.output = layout.map(output)

@@ -30,22 +30,52 @@ final class PlannedExecutor: Engine {
   }
 
   func gradients(
-    of source: Int, withRespectTo sites: [Int], inputs: [Tensor], rules: RuleTable,
-    cotangents: [Tensor]
-  ) throws -> (value: Tensor, gradients: [[Tensor]]) {
+    of source: Int, withRespectTo sites: [Int], observing targets: [Int], inputs: [Tensor],
+    rules: RuleTable, cotangents: [Tensor]
+  ) throws -> (values: [Tensor], gradients: [[Tensor]]) {
     let (plan, results) = try plan(
       PlanRequest(
-        targets: [source], source: source, sites: sites, rules: rules,
+        targets: targets, source: source, sites: sites, rules: rules,
         cotangents: cotangents.count))
     let slots = try plan.run(
       inputs + [try joined(cotangents.map(row))], log: stopwatch.log)
     let tensors = results.compactMap { slots[$0] }
     let gradients = try cotangents.indices.map { k in
-      try zip(sites, tensors.dropFirst()).map { site, all in
+      try zip(sites, tensors.dropFirst(targets.count)).map { site, all in
         try part(k, of: cotangents.count, in: all, shape: specialization.types[site].shape)
       }
     }
-    return (tensors[0], gradients)
+    return (Array(tensors.prefix(targets.count)), gradients)
+  }
+
+  func summation(_ terms: GradientTerms) throws -> GradientSummation? {
+    let request = PlanRequest(
+      targets: [], source: terms.source, cotangents: 1, lines: terms.lines.map(\.value),
+      sums: terms.sums)
+    let (plan, results) = try plan(request)
+    return try GradientSummation(plan, request, terms, results: results, log: stopwatch.log)
+  }
+
+  func coveredEvaluation(
+    of target: Int, covering input: Int, _ covered: ChangedRegion
+  ) throws -> CoveredEvaluation? {
+    let builder = try PlanBuilder(
+      specialization, PlanRequest(targets: [target]), constants: constants, isExact: isExact,
+      threads: threads, memoryLimit: memoryLimit)
+    builder.covering = Covering(input, covered)
+    guard builder.chooseRegions() else { return nil }
+    let (plan, results) = try builder.plan()
+    guard let covering = builder.covering else { return nil }
+    return CoveredEvaluation(plan, covering, result: results[0], log: stopwatch.log)
+  }
+
+  /// Tangents are carried by the operators' reference implementations: no plan has them.
+  func pushforward(
+    of target: Int, along tangents: [[Int: Tensor]], inputs: [Tensor],
+    checkpoint: (Int) throws -> Void
+  ) throws -> [Tensor] {
+    try ReferenceExecutor<Float>(specialization, memoryLimit: memoryLimit)
+      .pushforward(of: target, along: tangents, inputs: inputs, checkpoint: checkpoint)
   }
 
   private func plan(_ request: PlanRequest) throws -> (plan: Plan, results: [Int]) {
