@@ -14,6 +14,7 @@ public struct LabeledData: Dataset {
   ///   - inputs: `[sample, …]`, `float32`: `[sample, channel, height, width]` for pictures, pixels in
   ///     0...1, `[sample, feature]` for tables.
   ///   - targets: Class numbers `[sample]`, `int64`, or wanted outputs `[sample, output]`, `float32`.
+  ///   - classes: Names of the classes; may be empty.
   /// - Throws: `TrainingError` if inputs and targets differ in number.
   public init(inputs: Tensor, targets: Tensor, classes: [String] = []) throws {
     samples = try Samples(inputs: inputs, targets: targets)

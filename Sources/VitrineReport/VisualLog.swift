@@ -36,8 +36,10 @@ public struct VisualLog: Sendable {
   /// Adds a record, unless its level is below the log's.
   ///
   /// - Parameters:
+  ///   - title: Heading of the record.
   ///   - pictures: Each with a line of text; may be empty.
   ///   - footnote: Stands under the title; may be empty.
+  ///   - level: How important it is.
   public mutating func record(
     _ title: String, _ pictures: [(image: Image, caption: String)], footnote: String = "",
     level: Level = .info

@@ -12,7 +12,9 @@ public struct Table: Sendable {
 
   /// Reads a file.
   ///
-  /// - Parameter separator: Between fields, one ASCII character.
+  /// - Parameters:
+  ///   - path: A file.
+  ///   - separator: Between fields, one ASCII character.
   /// - Throws: `FileError`, ``DataError``.
   public init(contentsOf path: String, separator: Character = ",") throws {
     try self.init(
