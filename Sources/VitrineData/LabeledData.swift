@@ -3,6 +3,7 @@ public import VitrineTraining
 
 /// Samples for networks with one input, ready to train with, and what their classes are called.
 public struct LabeledData: Dataset {
+  /// Inputs with their targets.
   public let samples: Samples
   /// Names of the classes in the order of their numbers; empty where targets are no classes or the
   /// files do not name them.

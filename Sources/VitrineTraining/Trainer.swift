@@ -15,11 +15,15 @@ public import VitrineTensor
 public struct Trainer {
   /// What is made small.
   public let loss: any Loss
+  /// How parameters change.
   public var optimizer: Optimizer
   /// Of the learning rate.
   public var schedule: Schedule = .constant
+  /// Whether gradients are limited.
   public var clipping: Clipping?
+  /// Whether training ends when nothing improves.
   public var earlyStopping: EarlyStopping?
+  /// Whether and when the state is written to a file.
   public var checkpoint: Checkpointing?
   /// Measured beside the loss.
   public let metrics: Set<Metric>

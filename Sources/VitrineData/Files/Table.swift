@@ -6,6 +6,7 @@ import VitrineTensor
 /// Fields may be quoted; a quote inside is doubled; line ends of any system; a byte order mark and an
 /// empty last line do not count.
 public struct Table: Sendable {
+  /// Names, in order.
   public let columns: [String]
   /// As many cells in each row as there are columns.
   public let rows: [[String]]

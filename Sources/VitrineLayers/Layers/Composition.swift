@@ -9,6 +9,7 @@ public struct Sequential: Block {
 
   public var kind: String { "" }
 
+  /// Creates the network.
   public init(_ name: String? = nil, @BlockBuilder blocks: () -> [any Block]) {
     self.name = name
     self.blocks = blocks()

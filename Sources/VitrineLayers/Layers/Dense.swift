@@ -7,6 +7,7 @@ import VitrineTensor
 /// `[unit, feature]` and `bias` `[unit]`.
 public struct Dense: Block {
   public let name: String?
+  /// Extent of the output.
   public let units: Int
   private let hasBias: Bool
   private let activation: ActivationFunction?

@@ -86,6 +86,7 @@ public struct Dropout: Block {
 
   public var kind: String { "dropout" }
 
+  /// Creates the layer.
   public init(_ rate: Double, name: String? = nil) {
     self.rate = rate
     self.name = name

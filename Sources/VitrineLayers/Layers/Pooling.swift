@@ -101,6 +101,7 @@ public struct GlobalAveragePool: Block {
 
   public var kind: String { "globalaveragepool" }
 
+  /// Creates the layer.
   public init(name: String? = nil) { self.name = name }
 
   public func connect(_ input: Signal, _ builder: inout NetworkBuilder) throws -> Signal {
@@ -118,6 +119,7 @@ public struct MeanOverSteps: Block {
 
   public var kind: String { "meanoversteps" }
 
+  /// Creates the layer.
   public init(name: String? = nil) { self.name = name }
 
   public func connect(_ input: Signal, _ builder: inout NetworkBuilder) throws -> Signal {

@@ -7,6 +7,7 @@ public struct Flatten: Block {
 
   public var kind: String { "flatten" }
 
+  /// Creates the layer.
   public init(name: String? = nil) { self.name = name }
 
   public func connect(_ input: Signal, _ builder: inout NetworkBuilder) throws -> Signal {

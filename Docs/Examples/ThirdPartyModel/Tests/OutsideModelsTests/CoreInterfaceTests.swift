@@ -164,6 +164,59 @@ struct CoreInterfaceTests {
     #expect(try moments.variances[0].absolute().max() == 0)
   }
 
+  @Test("gradients of variants are added with their weights, and values observed on the way")
+  func variants() throws {
+    let x = try inputs()
+    let picture = try #require(x["picture"])
+    let objective = Objective(.output("stripes"), .elements([0]))
+    let sum = try model.averageGradients(
+      of: objective, withRespectTo: [.input("picture")], at: x, weights: [2, -1],
+      context: Context()
+    ) { index, _, original in
+      original.replacing("picture", with: try picture.scaled(by: index == 0 ? 1 : 3))
+    }[0]
+    let single = try model.gradients(
+      of: objective, withRespectTo: [.input("picture")], at: x, rules: .gradient,
+      observing: [.layer("edges")])
+    // The derivative does not change when the picture gets three times brighter: 2 g − g = g.
+    for (a, b) in zip(
+      try sum.elements(of: Double.self), try single.tensors[0].elements(of: Double.self))
+    {
+      #expect(abs(a - b) < 1e-15)
+    }
+    #expect(try single.observed == model.evaluate(x, observing: [.layer("edges")]))
+  }
+
+  @Test("a score with a box covered is that of the covered input")
+  func boxes() throws {
+    let x = try inputs()
+    let picture = try #require(x["picture"])
+    let objective = Objective(.output("stripes"), .elements([1]))
+    let boxes = [Box([0..<1, 0..<1, 1..<3, 0..<4]), Box([0..<1, 0..<1, 0..<4, 0..<4])]
+    #expect(boxes[0].ranges[2] == 1..<3)
+    let scores = try model.scores(
+      of: objective, at: x, covering: "picture", with: picture.scaled(by: 0), in: boxes,
+      context: Context())
+    // Where all is black there are no edges.
+    #expect(scores[0][1] == 0)
+    var covered = picture
+    try covered.withMutableElements(of: Double.self) { for i in 4..<12 { $0[i] = 0 } }
+    let expected = try objective.values(
+      of: model.evaluate(inputs().replacing("picture", with: covered), observing: [objective.site])[
+        0])
+    #expect(abs(scores[0][0] - expected[0]) < 1e-15)
+  }
+
+  @Test("a model without a forward mode says so")
+  func forwardMode() throws {
+    let x = try inputs()
+    let obstacle = try #require(model.forwardModeObstacle(to: .output("stripes")))
+    #expect(throws: CoreError.notApplicable(obstacle)) {
+      try model.directionalDerivatives(
+        of: .output("stripes"), along: [x], at: x, context: Context())
+    }
+  }
+
   @Test("channels are combined, and signs chosen")
   func channels() throws {
     let g = try Tensor([3.0, -1, -4, 1], shape: [1, 2, 2])
