@@ -38,6 +38,8 @@ let package = Package(
     .library(name: "Vitrine", targets: ["Vitrine"]),
     .library(name: "VitrineCore", targets: ["VitrineCore", "VitrineTensor"]),
     .library(name: "VitrineNetwork", targets: ["VitrineNetwork", "VitrineONNX"]),
+    .library(name: "VitrineTraining", targets: ["VitrineLayers", "VitrineTraining"]),
+    .library(name: "VitrineData", targets: ["VitrineData"]),
     .library(name: "VitrineImaging", targets: ["VitrineImaging"]),
     .library(name: "VitrineConformance", targets: ["VitrineConformance"]),
     .library(name: "VitrineCommand", targets: ["VitrineCommand"]),

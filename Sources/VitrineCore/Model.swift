@@ -123,7 +123,12 @@ public protocol Differentiable: Model {
   ///
   /// The default calls ``Model/evaluate(_:observing:)`` for them.
   ///
-  /// - Parameter observed: Inputs, outputs or layers whose values become ``Gradients/observed``.
+  /// - Parameters:
+  ///   - objective: What is differentiated.
+  ///   - sites: What to differentiate with respect to.
+  ///   - inputs: One tensor per input.
+  ///   - rules: How the backward pass treats each layer.
+  ///   - observed: Inputs, outputs or layers whose values become ``Gradients/observed``.
   /// - Complexity: One forward and one backward pass, at best.
   func gradients(
     of objective: Objective, withRespectTo sites: [Site], at inputs: Inputs, rules: BackwardRules,
