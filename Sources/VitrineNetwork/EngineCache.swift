@@ -18,6 +18,7 @@ final class EngineCache: Sendable {
   private let memoryLimit: Int
   private let threads: Int
   private let constants = PackedConstants()
+  private let arenas = ArenaPool()
   /// Times the operations of plans, for as long as someone asks it to.
   let stopwatch = Stopwatch()
   private let engines = Mutex<[[[Int]]: PreparedEngine]>([:])
@@ -58,7 +59,8 @@ final class EngineCache: Sendable {
         wiring, inputs: inputs, real: Float.self, memoryLimit: memoryLimit)
       return PreparedEngine(
         PlannedExecutor(
-          specialization, constants: constants, threads: threads, memoryLimit: memoryLimit,
+          specialization, constants: constants, arenas: arenas, threads: threads,
+          memoryLimit: memoryLimit,
           isExact: configuration.precision == .exact, stopwatch: stopwatch),
         specialization, realType: .float32)
     }
@@ -128,11 +130,8 @@ struct PreparedEngine: Sendable {
     self.engine = engine
     self.specialization = specialization
     self.realType = realType
-    preferredBatch = max(1, min(256, Self.cacheBytes / specialization.widestOperatorBytes))
+    preferredBatch = specialization.samplesInCache
   }
-
-  /// Leaves room for weights in a third-level cache of 32 MiB.
-  private static let cacheBytes = 20 << 20
 
   func shape(of value: Int) throws -> Shape { specialization.types[value].shape }
 
@@ -142,8 +141,9 @@ struct PreparedEngine: Sendable {
     return PlaneShape(shape.dimensions) != nil && shape.count > 0
   }
 
-  /// How many cotangents of `samples` samples one backward pass takes at most.
-  func cotangentLimit(samples: Int) -> Int { max(1, preferredBatch / max(1, samples)) }
+  /// How many cotangents of `samples` samples to ask for at once: many share a forward pass, few leave
+  /// room to stop in between.
+  func cotangentLimit(samples: Int) -> Int { max(16, 4 * preferredBatch / max(1, samples)) }
 
   /// Whether a batch of `samples` may be cut anywhere.
   func keepsSamplesApart(_ samples: Int) -> Bool { specialization.keepsSamplesApart(samples) }

@@ -47,11 +47,11 @@ typedef struct {
   int64_t row_stride;    // times s to visit every s-th row
 } vk_map;
 
-// A bit mask: one uint16_t per blocked pixel, bit l = lane l. Distances in uint16_t units;
-// always dense `[image][block][row][pixel]`.
+// A bit mask: one uint16_t per blocked pixel, bit l = lane l. Distances in uint16_t units.
 typedef struct {
-  int32_t buffer;  // -1: absent
-  int32_t images;  // images stored; image n of an operation uses mask image n % images
+  int32_t buffer;        // -1: absent
+  int32_t images;        // images stored; image n of an operation uses mask image n % images
+  int32_t pixel_stride;  // 1, or s to visit every s-th pixel
   int64_t offset;  // in uint16_t from the buffer's start
   int64_t image_stride, block_stride, row_stride;
 } vk_mask;
@@ -192,6 +192,9 @@ typedef struct {
   // Backward: image n reads the indices of image n % index_images.
   int32_t index_buffer, index_images;
   int64_t index_offset;
+  // Backward only: what is done to the input's cotangents before they are stored, as in an epilogue.
+  vk_mask read_mask;
+  vk_backward_rule rule;
 } vk_pool_window;
 
 // Elementwise over a map, planes of height x width. All kinds end with the epilogue. A `second` with pixel

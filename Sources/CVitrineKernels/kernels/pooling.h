@@ -28,6 +28,7 @@ typedef struct {
   vk_kind kind;
   const vk_pool_window *op;
   view input, output;
+  bit_view mask;
   uint16_t *indices;  // NULL: not kept
   int64_t index_images;
   int64_t rows;  // of all blocks of all images
@@ -251,12 +252,32 @@ VK_INLINE v16 covered_share(const covering_window *w, bool indexed, int64_t at, 
   return __builtin_convertvector(chosen, m16) == w->tap ? g : (v16)(0.0f);
 }
 
+// The pixels of a phase, and their masks.
+typedef struct {
+  float *first;
+  int64_t step, count;
+  const uint16_t *bits;  // NULL: not masked
+  int64_t bit_step;
+  vk_backward_rule rule;
+} phase_pixels;
+
+VK_INLINE void store_cotangent(const phase_pixels *target, int64_t i, v16 sum) {
+  if (target->bits) {
+    const v16 zero = (v16)(0.0f);
+    if (target->rule != VK_BACKWARD_GRADIENT) sum = sum > zero ? sum : zero;
+    if (target->rule != VK_BACKWARD_DECONVNET) {
+      sum = mask_of(target->bits[i * target->bit_step]) ? sum : zero;
+    }
+  }
+  store(target->first + i * target->step, sum);
+}
+
 // Pixels `begin..<end` of a phase, over all of which lie the same windows.
 VK_INLINE void collect_pixels(
-  const int N, bool indexed, bool adds, const covering_window *windows, int count, float *target,
-  int64_t target_step, int64_t out_pixel, int64_t begin, int64_t end) {
+  const int N, bool indexed, bool adds, const covering_window *windows, int count,
+  const phase_pixels *target, int64_t out_pixel, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; i++) {
-    v16 sum = adds ? load(target + i * target_step) : (v16)(0.0f);
+    v16 sum = adds ? load(target->first + i * target->step) : (v16)(0.0f);
     if (N > 0) {
       VK_UNROLL for (int n = 0; n < N; n++) {
         sum += covered_share(&windows[n], indexed, i, out_pixel);
@@ -264,16 +285,16 @@ VK_INLINE void collect_pixels(
     } else {
       for (int n = 0; n < count; n++) sum += covered_share(&windows[n], indexed, i, out_pixel);
     }
-    store(target + i * target_step, sum);
+    store_cotangent(target, i, sum);
   }
 }
 
 // What some windows give to the pixels of a phase, written or added.
 static void collect_phase(
-  const pool_job *job, bool adds, const covering_window *windows, int count, float *target,
-  int64_t pixels) {
+  const pool_job *job, bool adds, const covering_window *windows, int count,
+  const phase_pixels *target) {
   const vk_pool_window *op = job->op;
-  const int64_t step = op->stride_x * job->input.pixel, out_pixel = job->output.pixel;
+  const int64_t pixels = target->count, out_pixel = job->output.pixel;
   const bool indexed = job->indices != NULL;
   // Where all windows exist; and, for averages, where none reaches over an edge.
   index_range all = {0, pixels};
@@ -287,10 +308,10 @@ static void collect_phase(
   for (int64_t i = 0; i < pixels; i++) {
     if (i == all.begin && all.begin < all.end) {
 #define COLLECT(N, indexed) \
-  collect_pixels(N, indexed, false, windows, count, target, step, out_pixel, all.begin, all.end)
+  collect_pixels(N, indexed, false, windows, count, target, out_pixel, all.begin, all.end)
       if (adds || !indexed) {
         collect_pixels(
-          0, indexed, adds, windows, count, target, step, out_pixel, all.begin, all.end);
+          0, indexed, adds, windows, count, target, out_pixel, all.begin, all.end);
       } else {
         switch (count) {
           case 1: COLLECT(1, true); break;
@@ -303,7 +324,7 @@ static void collect_phase(
       i = all.end - 1;
       continue;
     }
-    v16 sum = adds ? load(target + i * step) : (v16)(0.0f);
+    v16 sum = adds ? load(target->first + i * target->step) : (v16)(0.0f);
     for (int n = 0; n < count; n++) {
       covering_window w = windows[n];
       const int64_t at = w.first + i;
@@ -311,17 +332,21 @@ static void collect_phase(
       if (!indexed) w.weight = (float)(w.height * column_weight(op, at));
       sum += covered_share(&w, indexed, i, out_pixel);
     }
-    store(target + i * step, sum);
+    store_cotangent(target, i, sum);
   }
 }
 
 static void pool_backward_row(
-  const pool_job *job, float *in_row, const float *plane, const uint16_t *indices, int64_t y) {
+  const pool_job *job, float *in_row, const uint16_t *mask_row, const float *plane,
+  const uint16_t *indices, int64_t y) {
   const vk_pool_window *op = job->op;
   const int64_t out_row = job->output.row, out_pixel = job->output.pixel;
   for (int64_t phase = 0; phase < smaller(op->stride_x, op->input_width); phase++) {
-    float *target = in_row + phase * job->input.pixel;
-    const int64_t pixels = divide_up(op->input_width - phase, op->stride_x);
+    phase_pixels target = {
+      .first = in_row + phase * job->input.pixel,
+      .step = op->stride_x * job->input.pixel,
+      .count = divide_up(op->input_width - phase, op->stride_x),
+    };
     covering_window windows[most_windows];
     int count = 0;
     bool adds = false;
@@ -335,7 +360,7 @@ static void pool_backward_row(
         const int64_t first = across / op->stride_x;
         if (first * op->stride_x != across) continue;
         if (count == most_windows) {
-          collect_phase(job, adds, windows, count, target, pixels);
+          collect_phase(job, adds, windows, count, &target);
           adds = true;
           count = 0;
         }
@@ -349,7 +374,12 @@ static void pool_backward_row(
         };
       }
     }
-    collect_phase(job, adds, windows, count, target, pixels);
+    if (mask_row) {
+      target.bits = mask_row + phase * job->mask.pixel;
+      target.bit_step = op->stride_x * job->mask.pixel;
+      target.rule = op->rule;
+    }
+    collect_phase(job, adds, windows, count, &target);
   }
 }
 
@@ -371,8 +401,9 @@ static void pool_chunk(const void *context, int chunk) {
         : NULL;
     if (backward) {
       pool_backward_row(
-        job, plane_row(&job->input, image, block, y), plane_row(&job->output, image, block, 0),
-        indices, y);
+        job, plane_row(&job->input, image, block, y),
+        job->mask.base ? bit_row(&job->mask, image, block, y) : NULL,
+        plane_row(&job->output, image, block, 0), indices, y);
       continue;
     }
     const float *plane = plane_row(&job->input, image, block, 0);
@@ -395,6 +426,7 @@ static void run_pool(vk_kind kind, const vk_pool_window *op, void *const *buffer
     .op = op,
     .input = view_of(&op->input, buffers),
     .output = view_of(&op->output, buffers),
+    .mask = bit_view_of(&op->read_mask, buffers),
     .index_images = op->index_images > 0 ? op->index_images : op->images,
     .rows = (int64_t)op->images * op->blocks * (backward ? op->input_height : op->height),
   };

@@ -1,5 +1,4 @@
 internal import CVitrineKernels
-internal import Synchronization
 internal import VitrineTensor
 
 /// A list of steps that computes values and gradients for one combination of shapes and sites.
@@ -35,12 +34,13 @@ final class Plan: Sendable {
   private let arenaByteCount: Int
   private let slotCount: Int
   private let threads: Int
-  private let freeArenas = Mutex<[Arena]>([])
+  private let arenas: ArenaPool
 
   init(
     steps: [Step], stages: Stages, operations: OperationList, purposes: [OperationPurpose],
-    layers: [PlannedLayer], arenaByteCount: Int, slotCount: Int, threads: Int
+    layers: [PlannedLayer], arenas: ArenaPool, arenaByteCount: Int, slotCount: Int, threads: Int
   ) {
+    self.arenas = arenas
     self.steps = steps
     self.stages = stages
     self.operations = operations
@@ -61,8 +61,8 @@ final class Plan: Sendable {
   ///   - log: Told how long each operation took; `nil` to time none.
   /// - Returns: All slots.
   func run(_ inputs: [Tensor], log: OperationLog? = nil) throws -> [Tensor?] {
-    let arena = takeArena()
-    defer { giveBack(arena) }
+    let arena = try arenas.take(arenaByteCount)
+    defer { arenas.giveBack(arena) }
     var frame = frame(inputs, in: arena)
     try run(steps.indices, &frame, log)
     log?.countRun(of: allPurposes, among: layers)
@@ -97,17 +97,6 @@ final class Plan: Sendable {
       slots: inputs + [Tensor?](repeating: nil, count: slotCount - inputs.count))
   }
 
-  private func takeArena() -> Arena {
-    freeArenas.withLock { $0.popLast() } ?? Arena(byteCount: arenaByteCount)
-  }
-
-  private func giveBack(_ arena: Arena) {
-    // One or two callers at a time are usual; memory beyond the cache's size is not hoarded.
-    if arenaByteCount <= 64 << 20 {
-      freeArenas.withLock { if $0.count < 2 { $0.append(arena) } }
-    }
-  }
-
   /// A run whose middle steps are repeated with other inputs, in the same memory. For one thread.
   final class Repetition {
     private let plan: Plan
@@ -123,12 +112,12 @@ final class Plan: Sendable {
     init(_ plan: Plan, _ inputs: [Tensor], log: OperationLog? = nil) throws {
       self.plan = plan
       self.log = log
-      arena = plan.takeArena()
+      arena = try plan.arenas.take(plan.arenaByteCount)
       frame = plan.frame(inputs, in: arena)
       try plan.run(0..<plan.stages.repeated.lowerBound, &frame, log)
     }
 
-    deinit { plan.giveBack(arena) }
+    deinit { plan.arenas.giveBack(arena) }
 
     /// Runs the middle steps.
     ///
@@ -195,20 +184,4 @@ final class OperationList: @unchecked Sendable {
     pointer.deallocate()
     for table in tables { table.deallocate() }
   }
-}
-
-/// The memory of one run.
-///
-/// `@unchecked Sendable`: used by one run at a time; the plan's list of free arenas is locked.
-private final class Arena: @unchecked Sendable {
-  let memory: UnsafeMutableRawPointer
-
-  init(byteCount: Int) {
-    let size = max(byteCount, 64) + 4096
-    memory = .allocate(byteCount: size, alignment: 64)
-    // Buffers are written before they are read, but vectors may reach past their ends: no NaNs there.
-    memory.initializeMemory(as: UInt8.self, repeating: 0, count: size)
-  }
-
-  deinit { memory.deallocate() }
 }

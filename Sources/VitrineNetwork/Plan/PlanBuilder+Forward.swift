@@ -158,8 +158,21 @@ extension PlanBuilder {
     of value: Int, node: Int, _ function: KernelFunction
   ) -> Mask? {
     guard isDifferentiated(value), function.hasMask else { return nil }
-    let mask = newMask(planeShape(of: value))
+    let mask = storedMask(of: value)
     masks[value] = (mask, request.rules?[node] ?? .gradient)
+    return mask
+  }
+
+  /// Returns memory for a value's mask: as the value is, it may be part of a concatenation.
+  private func storedMask(of value: Int) -> Mask {
+    guard let (whole, channel) = parents[value] else { return newMask(planeShape(of: value)) }
+    return wholeMask(of: whole).channels(types[value].shape[1], from: channel)
+  }
+
+  func wholeMask(of value: Int) -> Mask {
+    if let found = wholeMasks[value] { return found }
+    let mask = storedMask(of: value)
+    wholeMasks[value] = mask
     return mask
   }
 
@@ -478,9 +491,10 @@ extension PlanBuilder {
   /// Emits pooling, or its backward pass, where `input` is the cotangent to be written.
   func emitPool(
     _ kind: vk_kind, _ input: Planes, _ output: Planes, _ rows: Window, _ columns: Window,
-    indices: (buffer: Int, images: Int)?, countsPadding: Bool
+    indices: (buffer: Int, images: Int)?, countsPadding: Bool, epilogue: Epilogue = Epilogue()
   ) {
-    emit([input.buffer, output.buffer] + (indices.map { [$0.buffer] } ?? [])) { layout in
+    let buffers = [input.buffer, output.buffer] + epilogue.buffers
+    emit(buffers + (indices.map { [$0.buffer] } ?? [])) { layout in
       var pool = vk_pool_window()
       pool.input = layout.map(input)
       pool.output = layout.map(output)
@@ -504,6 +518,9 @@ extension PlanBuilder {
       pool.index_buffer = indices == nil ? -1 : 0
       pool.index_offset = Int64(indices.map { layout.offsets[$0.buffer] / 2 } ?? 0)
       pool.index_images = Int32(indices?.images ?? 1)
+      let resolved = epilogue.resolved(layout)
+      pool.read_mask = resolved.read_mask
+      pool.rule = resolved.rule
       var op = vk_op()
       op.kind = kind
       op.as.pool = pool
@@ -511,8 +528,11 @@ extension PlanBuilder {
     }
   }
 
-  func emitGlobalAverage(_ kind: vk_kind, _ input: Planes, _ output: Planes, area: PlaneShape) {
-    emit([input.buffer, output.buffer]) { layout in
+  func emitGlobalAverage(
+    _ kind: vk_kind, _ input: Planes, _ output: Planes, area: PlaneShape,
+    epilogue: Epilogue = Epilogue()
+  ) {
+    emit([input.buffer, output.buffer] + epilogue.buffers) { layout in
       var op = vk_op()
       op.kind = kind
       op.as.elementwise.input = layout.map(input)
@@ -523,7 +543,7 @@ extension PlanBuilder {
       op.as.elementwise.height = Int32(area.height)
       op.as.elementwise.width = Int32(area.width)
       op.as.elementwise.second_images = 1
-      op.as.elementwise.epilogue = Epilogue().resolved(layout)
+      op.as.elementwise.epilogue = epilogue.resolved(layout)
       return op
     }
   }

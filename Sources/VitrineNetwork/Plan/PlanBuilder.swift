@@ -13,6 +13,8 @@ struct PlanRequest: Hashable, Sendable {
   var rules: RuleTable?
   /// Cotangents for each sample.
   var cotangents = 0
+  /// Whether the backward pass is repeated with other cotangents after one forward pass.
+  var repeatsBackward = false
   /// Values that are not computed but given as points of straight lines.
   var lines: [Int] = []
   /// Values whose cotangents are summed over the batch, and over repetitions of the plan.
@@ -32,6 +34,7 @@ final class PlanBuilder {
   let isExact: Bool
   let threads: Int
   private let memoryLimit: Int
+  private let arenas: ArenaPool
   let path: DifferentiationPath
   let nodes: [FusedNode]
   let lowerings: [Lowering]
@@ -46,6 +49,10 @@ final class PlanBuilder {
   var parents: [Int: (whole: Int, channel: Int)] = [:]
   /// Where a rectifier left its mask, and the rule of its node.
   var masks: [Int: (mask: Mask, rule: BackwardRule)] = [:]
+  /// Masks of concatenations, of which those of the parts are parts.
+  var wholeMasks: [Int: Mask] = [:]
+  /// Values whose cotangents are masked as part of a concatenation's, or under another name.
+  var isMaskedElsewhere: Set<Int> = []
   /// Indices of maxima, by fused node, and how many images they are for.
   var indices: [Int: (buffer: Int, images: Int)] = [:]
 
@@ -81,10 +88,11 @@ final class PlanBuilder {
 
   init(
     _ specialization: Specialization, _ request: PlanRequest, constants: PackedConstants,
-    isExact: Bool, threads: Int, memoryLimit: Int
+    arenas: ArenaPool, isExact: Bool, threads: Int, memoryLimit: Int
   ) throws {
     self.threads = threads
     self.memoryLimit = memoryLimit
+    self.arenas = arenas
     self.specialization = specialization
     self.request = request
     self.constants = constants
@@ -119,7 +127,7 @@ final class PlanBuilder {
     chooseHalosAndParents()
     emitAveragingStart()
     emitCoveringStart()
-    let firstRepeated = drafts.count
+    var firstRepeated = drafts.count
     for index in nodes.indices {
       purpose = .forward(index)
       try covering == nil ? emitForward(index) : emitCovered(index)
@@ -127,6 +135,7 @@ final class PlanBuilder {
     purpose = .transfer
     for target in request.targets { makeWhole(target) }
     var results = request.targets.map { slot(of: $0) }
+    if request.repeatsBackward { firstRepeated = drafts.count }
     if let source = request.source {
       try emitBackward(from: source)
       purpose = .transfer
@@ -169,7 +178,7 @@ final class PlanBuilder {
     return (
       Plan(
         steps: steps, stages: Plan.Stages(repeated: stages), operations: list, purposes: labels,
-        layers: plannedLayers,
+        layers: plannedLayers, arenas: arenas,
         arenaByteCount: byteCount, slotCount: slotCount, threads: threads), results
     )
   }
@@ -321,7 +330,10 @@ final class PlanBuilder {
   /// Emits the conversion of planes to a fresh row-major tensor.
   func unpack(_ planes: Planes, into slot: Int, shape: Shape) {
     reserve(shape.count * 4)
-    emitHost { _ in { frame in frame.slots[slot] = Tensor(zeros: shape) } }
+    emitHost { _ in
+      // The conversion that follows writes every element.
+      { frame in frame.slots[slot] = Tensor(uninitialized: shape, of: Float.self) { _ in } }
+    }
     emit([planes.buffer], slots: [slot]) { layout in
       changeLayout(
         VK_UNPACK, layout.map(planes), planes.shape, plainBuffer: slot + 1, offset: 0,
@@ -386,7 +398,7 @@ struct Epilogue {
   var rule = BackwardRule.gradient
   var writeMask: Mask?
   var function: KernelFunction?
-  /// Visits every `step`-th pixel of ``residual``, as the output does.
+  /// Visits every `step`-th pixel of ``residual`` and ``readMask``, as the output does.
   var stepY = 1
   var stepX = 1
   var row = 0
@@ -400,7 +412,8 @@ struct Epilogue {
     var result = vk_epilogue()
     result.bias = bias
     result.residual = layout.map(residual, stepY: stepY, stepX: stepX, row: row, column: column)
-    result.read_mask = layout.mask(readMask)
+    result.read_mask = layout.mask(
+      readMask, stepY: stepY, stepX: stepX, row: row, column: column)
     result.write_mask = layout.mask(writeMask)
     result.function = function?.function ?? VK_IDENTITY
     result.alpha = function?.alpha ?? 0
