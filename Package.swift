@@ -74,10 +74,16 @@ let package = Package(
           ]),
         path: "Plugins/NewExplainer"),
       .target(name: "CVitrinePlugin"),
-      .target(name: "VitrinePluginKit", dependencies: ["CVitrinePlugin", "VitrineCore"]),
+      .target(name: "CVitrineProcess"),
+      .target(
+        name: "VitrinePluginKit",
+        dependencies: ["CVitrinePlugin", "VitrineCore", "VitrineTensor"]),
       .target(
         name: "VitrinePlugins",
-        dependencies: ["CVitrinePlugin", "VitrineCore", "VitrineFiles", "VitrinePluginKit"]),
+        dependencies: [
+          "CVitrinePlugin", "CVitrineProcess", "VitrineCore", "VitrineFiles", "VitrinePluginKit",
+          "VitrineTensor",
+        ]),
       .target(
         name: "VitrineCommand",
         dependencies: [

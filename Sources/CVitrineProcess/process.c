@@ -113,6 +113,16 @@ pid_t vitrine_spawn(const char *path, char *const arguments[], char *const envir
   return child;
 }
 
+int vitrine_has_ended(pid_t child, int *code, int *signal_number) {
+  siginfo_t info;
+  info.si_pid = 0;
+  if (waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) != 0) return 0;
+  if (info.si_pid != child) return 0;
+  *code = info.si_code == CLD_EXITED ? info.si_status : 0;
+  *signal_number = info.si_code == CLD_EXITED ? 0 : info.si_status;
+  return 1;
+}
+
 ssize_t vitrine_send(int socket, const void *bytes, size_t count) {
 #ifdef MSG_NOSIGNAL
   return send(socket, bytes, count, MSG_NOSIGNAL);

@@ -1,5 +1,6 @@
 public import Vitrine
 public import VitrineCore
+import VitrinePlugins
 import VitrineReport
 
 #if canImport(Glibc)
@@ -63,8 +64,19 @@ public enum Command {
     }
   }
 
+  /// As the first word, makes the process serve the shared library that the second word names.
+  static let servingWord = "serve-plugin"
+
   /// Runs the command line of this process, and exits.
   public static func main() -> Never {
+    if CommandLine.arguments.count == 3, CommandLine.arguments[1] == servingWord {
+      do {
+        try PluginLibrary.serve(contentsOf: CommandLine.arguments[2])
+      } catch {
+        ProcessConsole(environment: [:]).report(error.reason + "\n")
+        exit(ExitCode.badData.rawValue)
+      }
+    }
     var environment: [String: String] = [:]
     for name in ["NO_COLOR", "TERM", "VITRINE_PLUGINS"] {
       environment[name] = getenv(name).map { String(cString: $0) }

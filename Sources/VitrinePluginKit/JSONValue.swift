@@ -62,7 +62,9 @@ extension JSONValue {
 
   package func member(_ name: String) throws(MessageError) -> JSONValue {
     guard case .object(let members) = self else { throw .expected("an object with \(name)", self) }
-    guard let value = members[name] else { throw MessageError("expected a member '\(name)', found none") }
+    guard let value = members[name] else {
+      throw MessageError("expected a member '\(name)', found none")
+    }
     return value
   }
 

@@ -27,7 +27,7 @@ extension Verb {
         "target", .value("CLASS"), default: "0",
         help: "The explained class; top costs methods a forward pass more."),
       CommonFlags.json,
-    ] + CommonFlags.running + [CommonFlags.plugin],
+    ] + CommonFlags.plugins + CommonFlags.running,
     examples: [
       Example(command: "vitrine benchmark model.onnx", purpose: "forward pass of one sample"),
       Example(
