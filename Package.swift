@@ -108,7 +108,17 @@ let package = Package(
       tests("VitrineImaging"),
       tests("VitrineReport", ["VitrineCore", "VitrineImaging", "VitrineTensor"]),
       tests("VitrineConformance", ["Vitrine", "VitrineCore", "VitrineTensor"]),
-      tests("VitrinePlugins", ["CVitrinePlugin", "VitrineCore", "VitrineReport", "VitrineTool"]),
+      .executableTarget(
+        name: "HostilePlugin",
+        dependencies: ["Vitrine", "VitrineCore", "VitrinePluginKit", "VitrineTensor"],
+        path: "Tests/_HostilePlugin"),
+      tests(
+        "VitrinePlugins",
+        [
+          "CVitrinePlugin", "HostilePlugin", "Vitrine", "VitrineConformance", "VitrineCore",
+          "VitrineNetwork", "VitrineONNX", "VitrinePluginKit", "VitrineReport", "VitrineTensor",
+          "VitrineTool",
+        ]),
       tests(
         "VitrineCommand",
         ["Vitrine", "VitrineCore", "VitrineImaging", "VitrineNetwork", "VitrineTensor"]),
