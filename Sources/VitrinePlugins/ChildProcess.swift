@@ -12,8 +12,8 @@ import VitrinePluginKit
 
 /// A plugin's process, and the line to it.
 ///
-/// Nothing it does makes this program wait longer than its limits say, hold more memory than its messages
-/// may have, or end.
+/// Nothing it does makes this program wait longer than its limits say, hold more memory than one of its
+/// messages may have, or end.
 struct ChildProcess: ~Copyable {
   private let plugin: String
   private let limits: PluginLimits
@@ -45,15 +45,17 @@ struct ChildProcess: ~Copyable {
       memory_bytes: UInt64(limits.memory), file_bytes: UInt64(limits.fileSize),
       files: UInt64(PluginLimits.files))
     var streams = vitrine_streams()
-    identifier = Self.withStrings(command) { arguments in
+    let identifier = Self.withStrings(command) { arguments in
       Self.withStrings(environment) { variables in
         vitrine_spawn(arguments[0], arguments, variables, &bounds, &streams)
       }
     }
-    self.streams = streams
     guard identifier > 0 else {
+      // Not yet stored: a value that is complete would be taken apart, and end another process.
       throw .cannotLoad(plugin: plugin, reason: systemMessage(-identifier))
     }
+    self.identifier = identifier
+    self.streams = streams
   }
 
   deinit {
@@ -93,7 +95,7 @@ struct ChildProcess: ~Copyable {
     var isOutputOpen = true
     while true {
       do {
-        // An answer that comes before the question has been read is none.
+        // What comes before the question has been read is no answer, and stays in the pipe.
         if rest.isEmpty, let message = try decoder.next() { return message }
       } catch {
         throw PluginError.badMessage(plugin: plugin, reason: error.description)
@@ -104,16 +106,19 @@ struct ChildProcess: ~Copyable {
         throw PluginError.timeout(plugin: plugin, seconds: limits.seconds)
       }
       var files = [
-        pollfd(fd: streams.output, events: Int16(POLLIN), revents: 0),
+        pollfd(fd: rest.isEmpty ? streams.output : -1, events: Int16(POLLIN), revents: 0),
         pollfd(fd: areErrorsOpen ? streams.errors : -1, events: Int16(POLLIN), revents: 0),
-        pollfd(fd: streams.input, events: Int16(POLLOUT), revents: 0),
+        pollfd(fd: rest.isEmpty ? -1 : streams.input, events: Int16(POLLOUT), revents: 0),
       ]
-      guard poll(&files, rest.isEmpty ? 2 : 3, Self.patience) >= 0 || errno == EINTR else {
+      guard poll(&files, nfds_t(files.count), Self.patience) >= 0 || errno == EINTR else {
         throw PluginError.ended(plugin: plugin, how: systemMessage(errno))
       }
-      if !rest.isEmpty, files[2].revents != 0 { send(&rest) }
       readErrors()
-      isOutputOpen = try readOutput()
+      if rest.isEmpty {
+        isOutputOpen = readOutput()
+      } else if files[2].revents != 0 {
+        send(&rest)
+      }
     }
   }
 
@@ -128,7 +133,7 @@ struct ChildProcess: ~Copyable {
   }
 
   /// Takes what has arrived; `false` once the process has closed its end.
-  private mutating func readOutput() throws -> Bool {
+  private mutating func readOutput() -> Bool {
     let buffer = Self.read(streams.output)
     if let buffer { decoder.append(buffer) }
     return buffer?.isEmpty != true

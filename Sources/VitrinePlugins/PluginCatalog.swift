@@ -23,6 +23,7 @@ public struct PluginCatalog: Sendable {
 
     /// As it was given, or the folder's path with its name.
     public let path: String
+    /// Where its code runs.
     public let place: Place
     /// The identifiers of its methods; empty if it was refused.
     public let methods: [String]

@@ -13,10 +13,15 @@ struct ProcessPlugin: Sendable {
   let limits: PluginLimits
 
   private static let mostMethods = 256
+  /// Longest time to say what methods there are, in seconds.
+  private static let greeting = 10.0
 
   /// Asks the plugin what methods it has.
   func methods() throws(PluginError) -> [Method] {
     do {
+      let limits = PluginLimits(
+        seconds: min(limits.seconds, Self.greeting), memory: limits.memory,
+        fileSize: limits.fileSize, messageSize: 0)
       var process = try ChildProcess(command, plugin: path, limits: limits)
       let question = Message("hello", ["protocol": .integer(PluginProcess.version)])
       let answer = try process.exchange(question) {}

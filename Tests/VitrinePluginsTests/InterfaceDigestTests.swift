@@ -1,30 +1,17 @@
 import CVitrinePlugin
-import Foundation
 import Testing
 
 /// The digest in `vitrine_plugin.h` against the sources.
-///
-/// With `VITRINE_UPDATE_INTERFACE=1` in the environment it is written there before it is examined.
-@Suite("Digest of the core's declarations: InterfaceDigest")
+@Suite("Digest of the core's declarations")
 struct InterfaceDigestTests {
   @Test("the digest that plugins carry is that of the sources")
   func current() throws {
-    let digest = try InterfaceDigest.current(of: Toolchain.root + "/Sources")
-    let header = URL(
-      fileURLWithPath: Toolchain.root + "/Sources/CVitrinePlugin/include/vitrine_plugin.h")
-    if ProcessInfo.processInfo.environment["VITRINE_UPDATE_INTERFACE"] == "1" {
-      let text = try String(contentsOf: header, encoding: .utf8)
-      let updated = text.replacing(
-        #/#define VITRINE_INTERFACE "[0-9a-f]*"/#, with: "#define VITRINE_INTERFACE \"\(digest)\"")
-      if updated != text { try updated.write(to: header, atomically: true, encoding: .utf8) }
-    } else {
-      #expect(
-        VITRINE_INTERFACE == digest,
-        """
-        declarations of \(InterfaceDigest.modules.joined(separator: ", ")) have changed, so plugins built before \
-        must be refused; run: VITRINE_UPDATE_INTERFACE=1 swift test --filter InterfaceDigest
-        """)
-    }
+    #expect(
+      try InterfaceDigest.current(of: Toolchain.root + "/Sources") == VITRINE_INTERFACE,
+      """
+      declarations of \(InterfaceDigest.modules.joined(separator: ", ")) have changed, so plugins built \
+      before must be refused: run .ci/interface-digest
+      """)
   }
 
   @Test(

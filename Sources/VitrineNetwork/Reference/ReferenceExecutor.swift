@@ -25,17 +25,32 @@ package struct ReferenceExecutor<T: RealScalar>: Engine {
     of source: Int, withRespectTo sites: [Int], inputs: [Tensor], rules: RuleTable,
     cotangents: [Tensor]
   ) throws -> (value: Tensor, gradients: [[Tensor]]) {
+    let (values, gradients) = try gradients(
+      of: source, withRespectTo: sites, observing: [source], inputs: inputs, rules: rules
+    ) { _ in cotangents }
+    return (values[0], gradients)
+  }
+
+  /// Returns the values of `observed`, and for each cotangent the gradients of `⟨source, cotangent⟩`
+  /// with respect to `sites`.
+  ///
+  /// - Parameter cotangents: Returns tensors of the shape of `source` when it is told its value.
+  package func gradients(
+    of source: Int, withRespectTo sites: [Int], observing observed: [Int], inputs: [Tensor],
+    rules: RuleTable, cotangents: (Tensor) throws -> [Tensor]
+  ) throws -> (values: [Tensor], gradients: [[Tensor]]) {
     let path = DifferentiationPath(wiring, from: sites, to: source)
     var kept: Set<Int> = [source]
+    kept.formUnion(observed)
     for index in path.nodes {
       kept.formUnion(wiring.nodes[index].inputs.compactMap { $0 })
       kept.formUnion(wiring.nodes[index].outputs.compactMap { $0 })
     }
     let values = try forward(to: Array(kept), inputs: inputs, keeping: kept)
-    let rows = try cotangents.map { cotangent in
+    let rows = try cotangents(value(source, in: values)).map { cotangent in
       try backward(cotangent, from: source, to: sites, path: path, values: values, rules: rules)
     }
-    return (try value(source, in: values), rows)
+    return (try observed.map { try value($0, in: values) }, rows)
   }
 
   // MARK: - Passes
