@@ -18,7 +18,7 @@ public struct ExplanationRecorder: Sendable {
     let captions: [String]
   }
 
-  private let explainers: [(name: String, explainer: any Explainer)]
+  private let explainers: [(name: String, explainer: any Explaining)]
   private let inputs: Inputs
   private let target: Target
   private let pictures: [Image]
@@ -40,8 +40,10 @@ public struct ExplanationRecorder: Sendable {
     inputs: Inputs, target: Target = .top, pictures: [Image], context: Context = Context()
   ) throws {
     explainers = try methods.map { name, options in
-      let type = try catalog.explainerType(named: name)
-      return (type.method.identifier, try type.init(options))
+      (
+        try catalog.entry(named: name).method.identifier,
+        try catalog.explainer(named: name, options: options)
+      )
     }
     self.inputs = inputs
     self.target = target

@@ -60,6 +60,23 @@ struct CoreInterfaceTests {
     #expect(!type.method.canStartFromNoise)
   }
 
+  @Test("a method whose code is elsewhere is registered with its manifest and a way to make it")
+  func entries() throws {
+    var catalog = MethodCatalog()
+    try catalog.register(PlainGradient.method) { options in
+      let here: any Explaining = try PlainGradient(options: options)
+      return here
+    }
+    let entry: MethodCatalog.Entry = try catalog.entry(named: "plain-gradient")
+    #expect(entry.method == PlainGradient.method && catalog.entries.count == 1)
+    let explainer = try entry.make(Options([], for: entry.method))
+    let explanation = try explainer.explain(
+      model, at: inputs(), target: .index(0), context: Context())
+    #expect(explanation.method == "plain-gradient")
+    #expect(catalog.explainers.isEmpty)
+    #expect(throws: CoreError.self) { try catalog.explainerType(named: "plain-gradient") }
+  }
+
   // MARK: - Targets and objectives
 
   @Test("targets are resolved to a site and an objective")
