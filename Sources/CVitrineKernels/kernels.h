@@ -4,6 +4,7 @@
 #define VITRINE_KERNEL_TABLE_H
 
 #include "include/vitrine_kernels.h"
+#include "include/vitrine_training.h"
 #include "team.h"
 
 typedef struct {
@@ -23,6 +24,8 @@ typedef struct {
     float *packed, const float *b, size_t k, size_t n, int64_t k_stride, int64_t n_stride);
   // Floating-point operations done in `rounds` rounds of independent multiply-adds.
   double (*burn)(int64_t rounds);
+  void (*train)(const vk_train_op *, void *const *buffers, vk_team *);
+  int64_t (*prepare_train)(vk_train_op *);
 } vk_kernels;
 
 extern const vk_kernels vk_kernels_portable;

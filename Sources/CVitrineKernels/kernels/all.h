@@ -18,6 +18,8 @@
 #include "packing.h"
 #include "burn.h"
 
+#include "training/all.h"
+
 #define VK_TABLE                          \
   {                                       \
     .convolution = run_convolution,       \
@@ -31,4 +33,6 @@
     .pack_group = pack_group,             \
     .pack_matrix = pack_matrix,           \
     .burn = burn,                         \
+    .train = run_train,                   \
+    .prepare_train = prepare_train,       \
   }
