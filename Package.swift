@@ -5,11 +5,16 @@ import PackageDescription
 // One explainer family = one word here = one folder under Plugins/ = one target `Vitrine<Method>`.
 let methods = [
   "Activations", "FilterVisualization", "GradCAM", "GradientMagnitude", "GuidedBackpropagation",
-  "IntegratedGradients", "Jacobian", "Occlusion",
+  "IntegratedGradients", "Jacobian", "Occlusion", "SmoothGrad",
 ]
 
+// Programs to be read as documentation: `swift run -c release AugNet`.
+let examples = ["AugNet", "InputAttribution", "InputSensitivity", "LiveExplanations"]
+
 // SwiftPM refuses unsafe flags in a dependency, and a dependent builds in release anyway.
-let isDependency = Context.packageDirectory.contains("/checkouts/")
+let isDependency = ["/checkouts/", "/registry/downloads/"].contains {
+  Context.packageDirectory.contains($0)
+}
 
 // The kernels' vector code is 75 times slower at -O0 (257 -> 3.4 GF/s): debug tests need -O2.
 let kernelSettings: [CSetting] =
@@ -27,9 +32,12 @@ let package = Package(
   products: [
     .library(name: "Vitrine", targets: ["Vitrine"]),
     .library(name: "VitrineCore", targets: ["VitrineCore", "VitrineTensor"]),
+    .library(name: "VitrineNetwork", targets: ["VitrineNetwork", "VitrineONNX"]),
+    .library(name: "VitrineImaging", targets: ["VitrineImaging"]),
     .library(name: "VitrineConformance", targets: ["VitrineConformance"]),
+    .library(name: "VitrineCommand", targets: ["VitrineCommand"]),
     .executable(name: "vitrine", targets: ["VitrineTool"]),
-  ],
+  ] + methods.map { .library(name: "Vitrine" + $0, targets: ["Vitrine" + $0]) },
   dependencies: [],
   targets: [
     // MARK: - Core
@@ -43,11 +51,22 @@ let package = Package(
     .target(
       name: "VitrineTraining",
       dependencies: ["VitrineCore", "VitrineFiles", "VitrineNetwork", "VitrineTensor"]),
-    .target(name: "VitrineONNX", dependencies: ["VitrineCore", "VitrineNetwork", "VitrineTensor"]),
+    .target(
+      name: "VitrineLayers", dependencies: ["VitrineCore", "VitrineNetwork", "VitrineTensor"]),
     .target(name: "VitrineFiles"),
+    .target(
+      name: "VitrineONNX",
+      dependencies: ["VitrineCore", "VitrineFiles", "VitrineNetwork", "VitrineTensor"]),
+    .target(
+      name: "VitrineSafetensors",
+      dependencies: ["VitrineCore", "VitrineFiles", "VitrineNetwork", "VitrineTensor"]),
     .target(name: "VitrineImaging"),
     .target(
-      name: "VitrineReport", dependencies: ["VitrineCore", "VitrineImaging", "VitrineTensor"]),
+      name: "VitrineData",
+      dependencies: ["VitrineFiles", "VitrineImaging", "VitrineTensor", "VitrineTraining"]),
+    .target(
+      name: "VitrineReport",
+      dependencies: ["VitrineCore", "VitrineFiles", "VitrineImaging", "VitrineTensor"]),
   ]
     // MARK: - Methods
     + methods.map {
@@ -58,20 +77,25 @@ let package = Package(
       .target(
         name: "Vitrine",
         dependencies: [
-          "VitrineCore", "VitrineImaging", "VitrineNetwork", "VitrineONNX", "VitrineReport",
-          "VitrineTensor", "VitrineTraining",
+          "VitrineCore", "VitrineData", "VitrineImaging", "VitrineLayers", "VitrineNetwork",
+          "VitrineONNX", "VitrineReport", "VitrineSafetensors", "VitrineTensor", "VitrineTraining",
         ] + methods.map { .target(name: "Vitrine" + $0) }),
       .target(name: "VitrineConformance", dependencies: ["VitrineCore", "VitrineTensor"]),
       .target(
         name: "VitrineCommand",
         dependencies: [
-          "Vitrine", "VitrineCore", "VitrineFiles", "VitrineImaging", "VitrineNetwork",
-          "VitrineONNX", "VitrineReport", "VitrineTensor",
+          "Vitrine", "VitrineCore", "VitrineData", "VitrineFiles", "VitrineImaging",
+          "VitrineNetwork", "VitrineONNX", "VitrineReport", "VitrineSafetensors", "VitrineTensor",
         ]),
       // Its product is `vitrine`; the folder is not, because `Vitrine` and `vitrine` are one folder
       // on the file systems of macOS and Windows.
       .executableTarget(name: "VitrineTool", dependencies: ["VitrineCommand"]),
 
+    ]
+    // MARK: - Examples
+    + examples.map {
+      .executableTarget(name: $0, dependencies: ["Vitrine"], path: "Sources/Examples/" + $0)
+    } + [
       // MARK: - Tests
       .target(
         name: "VitrineTestSupport", dependencies: ["VitrineCore", "VitrineTensor"],
@@ -81,14 +105,21 @@ let package = Package(
       tests("VitrineCore", ["VitrineTensor"]),
       tests("VitrineNetwork", ["VitrineCore", "VitrineONNX", "VitrineTensor"]),
       tests("VitrineTraining", ["VitrineCore", "VitrineFiles", "VitrineNetwork", "VitrineTensor"]),
-      tests("VitrineONNX", ["VitrineCore", "VitrineNetwork", "VitrineTensor"]),
+      tests("VitrineLayers", ["VitrineCore", "VitrineNetwork", "VitrineONNX", "VitrineTensor"]),
+      tests("VitrineONNX", ["VitrineCore", "VitrineFiles", "VitrineNetwork", "VitrineTensor"]),
+      tests("VitrineSafetensors", ["VitrineLayers", "VitrineNetwork", "VitrineTensor"]),
+      tests(
+        "VitrineData", ["VitrineFiles", "VitrineImaging", "VitrineTensor", "VitrineTraining"]),
       tests("VitrineFiles"),
       tests("VitrineImaging"),
       tests("VitrineReport", ["VitrineCore", "VitrineImaging", "VitrineTensor"]),
       tests("VitrineConformance", ["Vitrine", "VitrineCore", "VitrineTensor"]),
       tests(
         "VitrineCommand",
-        ["Vitrine", "VitrineCore", "VitrineImaging", "VitrineNetwork", "VitrineTensor"]),
+        [
+          "Vitrine", "VitrineCore", "VitrineImaging", "VitrineLayers", "VitrineNetwork",
+          "VitrineONNX", "VitrineSafetensors", "VitrineTensor",
+        ]),
       tests(
         "Vitrine",
         [

@@ -93,9 +93,7 @@ public struct GradCAM: Explainer {
   /// Where the layers have their channels.
   public let layout: Layout
 
-  /// Creates the method.
-  ///
-  /// - Parameter relu: `nil` for what the dialect does.
+  /// Creates the method; a `relu` of `nil` is what the dialect does.
   public init(
     layers: [String]? = nil, aggregate: Aggregate = .max, relu: Bool? = nil,
     upsample: Bool = false, dialect: Dialect = .paper, layout: Layout = .auto

@@ -17,7 +17,7 @@ import VitrineTensor
 public struct InputJacobian: Explainer {
   /// How derivatives are found.
   public enum Mode: String, Sendable, Hashable, CaseIterable {
-    /// The fastest a model offers; today always ``reverse``, since ``Differentiable`` has no forward mode.
+    /// The fastest a model offers; today always ``reverse``, since `Differentiable`` has no forward mode.
     case auto
     /// One backward pass for each output, from one forward pass where the model can share it.
     case reverse

@@ -49,6 +49,7 @@ static struct {
 } pool;
 
 static vk_worker workers[max_workers];
+static _Thread_local int member_index;  // 0 for every thread that is not a worker
 static pthread_once_t fork_handler = PTHREAD_ONCE_INIT;
 
 static inline void relax(void) {
@@ -109,6 +110,7 @@ static void wake_members(void) {
 static void *work(void *argument) {
   vk_worker *worker = argument;
   const int index = (int)(worker - workers);
+  member_index = index + 1;
   int64_t idle_since = now();
   unsigned last_epoch = 0;
   for (unsigned spins = 1;; spins++) {
@@ -221,6 +223,8 @@ void vk_team_run(vk_team *team, int count, vk_chunk function, const void *contex
     }
   }
 }
+
+int vk_team_member(void) { return member_index; }
 
 void vk_team_end(vk_team *team) {
   if (!team->acquired) return;

@@ -23,6 +23,9 @@ int vk_team_chunks(const vk_team *team, int64_t units, double cost);
 // Runs chunks 0..<count and returns when all are done. At most 65535.
 void vk_team_run(vk_team *team, int count, vk_chunk function, const void *context);
 
+// Which thread of the team runs this chunk, from 0: for memory that chunks on one thread use in turn.
+int vk_team_member(void);
+
 // Gives the pool back.
 void vk_team_end(vk_team *team);
 

@@ -16,7 +16,7 @@ public enum Command {
   public static let version = "0.1.0"
 
   static let verbs: [Verb] = [
-    .methods, .describe, .inspect, .predict, .explain, .compare, .demo, .benchmark,
+    .methods, .describe, .inspect, .predict, .explain, .compare, .check, .demo, .benchmark,
   ]
 
   /// Runs one command line.
@@ -46,7 +46,9 @@ public enum Command {
         && !words.contains("--no-color")
       let mark = usesColor ? "\u{1B}[1;31merror:\u{1B}[0m" : "error:"
       console.report("vitrine: \(mark) \(error.message.visible)\n")
-      if words.contains("--json"), error.code != "cannot-write-output" {
+      // A difference has been reported in full.
+      if words.contains("--json"), error.code != "cannot-write-output", error.exitCode != .different
+      {
         let report = JSON.object([
           "schema": .integer(1),
           "error": .object([
@@ -62,7 +64,9 @@ public enum Command {
   }
 
   /// Runs the command line of this process, and exits.
-  public static func main() -> Never {
+  ///
+  /// - Parameter catalog: The methods that can be chosen by name; register more to add them to the command.
+  public static func main(catalog: MethodCatalog = .standard) -> Never {
     var environment: [String: String] = [:]
     for name in ["NO_COLOR", "TERM"] {
       environment[name] = getenv(name).map { String(cString: $0) }
@@ -70,7 +74,8 @@ public enum Command {
     Interruption.listen()
     let code = run(
       arguments: Array(CommandLine.arguments.dropFirst()), environment: environment,
-      console: ProcessConsole(environment: environment), cancellation: Interruption.cancellation)
+      console: ProcessConsole(environment: environment), catalog: catalog,
+      cancellation: Interruption.cancellation)
     exit(code == .interrupted ? Interruption.exitStatus : code.rawValue)
   }
 
@@ -97,12 +102,28 @@ public enum Command {
     let verb = try verb(named: first)
     let words = Array(arguments.dropFirst())
     if words.prefix(while: { $0 != "--" }).contains(where: { $0 == "--help" || $0 == "-h" }) {
-      return try session.write(HelpText.page(verb))
+      let options = try methodNamed(in: words, of: verb, session).map { "\n" + $0.optionText }
+      return try session.write(HelpText.page(verb) + (options ?? ""))
     }
     let invocation = try ArgumentParser.parse(words, for: verb)
     var session = session
     session.isQuiet = invocation.has("quiet")
     try verb.run(invocation, session)
+  }
+
+  /// Returns the method that a command line with `--help` names, if it names one with options.
+  private static func methodNamed(
+    in words: [String], of verb: Verb, _ session: Session
+  ) throws -> Method? {
+    guard verb.flags.contains(where: { $0.name == "method" }),
+      let index = words.firstIndex(where: { $0 == "-m" || $0.hasPrefix("--method") })
+    else { return nil }
+    let parts = words[index].split(separator: "=", maxSplits: 1).map(String.init)
+    guard let name = parts.count > 1 ? parts[1] : words[(index + 1)...].first,
+      !name.hasPrefix("-")
+    else { return nil }
+    let method = try session.catalog.explainerType(named: name).method
+    return method.options.isEmpty ? nil : method
   }
 
   private static func verb(named name: String) throws(CommandError) -> Verb {

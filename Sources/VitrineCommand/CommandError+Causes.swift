@@ -3,6 +3,7 @@ import VitrineFiles
 import VitrineImaging
 import VitrineNetwork
 import VitrineONNX
+import VitrineSafetensors
 import VitrineTensor
 
 extension CommandError {
@@ -14,6 +15,7 @@ extension CommandError {
       case let error as CoreError: CommandError(core: error)
       case let error as NetworkError: CommandError(network: error)
       case let error as ONNXError: CommandError(onnx: error)
+      case let error as SafetensorsError: CommandError(safetensors: error)
       case let error as FileError: CommandError(file: error)
       case let error as ImagingError: CommandError(imaging: error)
       case let error as TensorError: .badData(error.description)
@@ -53,8 +55,21 @@ extension CommandError {
     switch error {
     case .notFound, .cannotRead, .externalDataNotFound:
       self.init(.noInput, code: "cannot-open", error.description)
+    case .cannotWrite:
+      self.init(.inputOutput, code: "cannot-write", error.description)
     case .unsupported: self = .badData(error.description, code: "unsupported-model")
     default: self = .badData(error.description, code: "bad-model")
+    }
+  }
+
+  private init(safetensors error: SafetensorsError) {
+    switch error {
+    case .notFound, .cannotRead:
+      self.init(.noInput, code: "cannot-open", error.description)
+    case .cannotWrite:
+      self.init(.inputOutput, code: "cannot-write", error.description)
+    case .unsupportedType: self = .badData(error.description, code: "unsupported-model")
+    case .malformed, .limitExceeded: self = .badData(error.description, code: "bad-model")
     }
   }
 

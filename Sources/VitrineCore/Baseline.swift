@@ -11,6 +11,7 @@ public enum Baseline: Sendable {
   case mean
   /// The input blurred by a Gaussian whose standard deviation is this share of its longer side.
   case blur(Double)
+  /// These values, in the shape of the input or of one sample of it.
   case tensor(Tensor)
   /// A colour or a file, which only whoever prepared the inputs can turn into a tensor:
   /// ``Context/resolveBaseline``.
@@ -36,6 +37,7 @@ public enum Baseline: Sendable {
   ///
   /// - Parameters:
   ///   - input: Shape as `port` says, batch axis first.
+  ///   - port: Which input it is.
   ///   - context: Resolves names.
   /// - Throws: ``CoreError`` if a tensor or a number of channels does not fit, or a name cannot be
   ///   resolved.

@@ -23,6 +23,7 @@ public struct Context: Sendable {
   ///   - labels: Class names by index, for ``Target/Choice/label(_:)``.
   ///   - cancellation: Through which the caller can ask the run to stop.
   ///   - onProgress: May be called from any thread.
+  ///   - resolveBaseline: Turns the name of a colour or file into a baseline.
   public init(
     seed: UInt64 = 0, memoryLimit: Int = 1 << 30, labels: [String]? = nil,
     cancellation: Cancellation? = nil, onProgress: (@Sendable (Progress) -> Void)? = nil,
@@ -51,11 +52,14 @@ public struct Context: Sendable {
 
 /// How far a run has come.
 public struct Progress: Sendable, Hashable {
+  /// Units that are finished.
   public let done: Int
+  /// Units in all.
   public let total: Int
   /// What is counted, in the plural: `steps`, `windows`.
   public let unit: String
 
+  /// Creates a report.
   public init(done: Int, total: Int, unit: String) {
     self.done = done
     self.total = total
@@ -67,6 +71,7 @@ public struct Progress: Sendable, Hashable {
 public final class Cancellation: Sendable {
   private let flag = Atomic<Bool>(false)
 
+  /// Creates a request that is not made yet.
   public init() {}
 
   /// Asks the run to stop; it throws ``CoreError/cancelled`` at its next check.

@@ -3,6 +3,7 @@ public struct MethodCatalog: Sendable {
   /// In order of registration.
   public private(set) var explainers: [any Explainer.Type] = []
 
+  /// Creates a catalog without methods.
   public init() {}
 
   /// Creates a catalog of explainers.

@@ -152,6 +152,7 @@ public struct Gradients: Sendable {
   /// Where backward rules other than the plain gradient were applied, in execution order.
   public let applications: [RuleApplication]
 
+  /// Creates the result of a model.
   public init(values: [Double], tensors: [Tensor], applications: [RuleApplication] = []) {
     self.values = values
     self.tensors = tensors
@@ -161,9 +162,12 @@ public struct Gradients: Sendable {
 
 /// A record that a backward rule was used at a layer.
 public struct RuleApplication: Sendable, Hashable {
+  /// What was applied.
   public let rule: BackwardRule
+  /// Where: the name of the layer.
   public let layer: String
 
+  /// Creates a record.
   public init(rule: BackwardRule, layer: String) {
     self.rule = rule
     self.layer = layer
@@ -179,6 +183,7 @@ public struct Jacobian: Sendable {
   /// Where backward rules other than the plain gradient were applied, in execution order.
   public let applications: [RuleApplication]
 
+  /// Creates the result of a model.
   public init(values: Tensor, tensors: [Tensor], applications: [RuleApplication] = []) {
     self.values = values
     self.tensors = tensors

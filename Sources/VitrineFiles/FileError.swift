@@ -12,6 +12,7 @@ public struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
     case cannotWrite
   }
 
+  /// What went wrong.
   public let kind: Kind
   /// What was expected, what was found, with the path.
   public let message: String

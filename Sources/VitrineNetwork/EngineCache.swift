@@ -18,6 +18,8 @@ final class EngineCache: Sendable {
   private let memoryLimit: Int
   private let threads: Int
   private let constants = PackedConstants()
+  /// Times the operations of plans, for as long as someone asks it to.
+  let stopwatch = Stopwatch()
   private let engines = Mutex<[[[Int]]: PreparedEngine]>([:])
 
   init(_ wiring: Wiring, configuration: Network.Configuration) {
@@ -57,7 +59,7 @@ final class EngineCache: Sendable {
       return PreparedEngine(
         PlannedExecutor(
           specialization, constants: constants, threads: threads, memoryLimit: memoryLimit,
-          isExact: configuration.precision == .exact),
+          isExact: configuration.precision == .exact, stopwatch: stopwatch),
         specialization, realType: .float32)
     }
   }

@@ -17,12 +17,14 @@ public struct Network: Differentiable {
 
   /// What a network may use.
   public struct Configuration: Sendable, Hashable {
+    /// How numbers are computed.
     public var precision: Precision
     /// Threads for one call; `nil` for all cores.
     public var threads: Int?
     /// Bytes that one call may use for activations; `nil` for 70 % of the machine's memory.
     public var memoryLimit: Int?
 
+    /// Creates a configuration.
     public init(precision: Precision = .single, threads: Int? = nil, memoryLimit: Int? = nil) {
       self.precision = precision
       self.threads = threads
@@ -30,7 +32,9 @@ public struct Network: Differentiable {
     }
   }
 
+  /// What it was made from.
   public let graph: Graph
+  /// How it computes, and what it may use.
   public let configuration: Configuration
   public let signature: Signature
   public let layers: [Layer]
@@ -64,9 +68,7 @@ public struct Network: Differentiable {
 
   /// Number of elements of all real constants that are not single numbers: weights and biases.
   public var parameterCount: Int {
-    graph.constants.values.reduce(0) {
-      $0 + ($1.dataType.isFloatingPoint && $1.rank > 0 ? $1.count : 0)
-    }
+    graph.parameters.values.reduce(0) { $0 + $1.count }
   }
 
   /// Returns multiplications with addition for one sample, of convolutions and matrix products; `nil`

@@ -71,7 +71,10 @@ public struct Tensor: Sendable {
 
   /// Creates a tensor by letting `fill` write every element.
   ///
-  /// - Parameter fill: Must set all `shape.count` elements: their memory holds arbitrary bits.
+  /// - Parameters:
+  ///   - shape: Of the tensor.
+  ///   - type: Of its elements.
+  ///   - fill: Must set all `shape.count` elements: their memory holds arbitrary bits.
   public init<T: Scalar, E: Error>(
     uninitialized shape: Shape, of type: T.Type,
     fill: (UnsafeMutableBufferPointer<T>) throws(E) -> Void

@@ -50,11 +50,11 @@ struct ReferenceEpilogue {
       writeMask: writeMask)
   }
 
-  /// What must be stored for `sum`, and the mask bit.
+  /// What must be stored for `sum`, the mask bit, and how far from changing that bit is.
   func finish(
     _ sum: Double, _ prepared: Prepared, _ output: BlockedPlanes, in workspace: Workspace,
     _ image: Int, _ channel: Int, _ y: Int, _ x: Int
-  ) -> (value: Double, bit: Bool) {
+  ) -> (value: Double, bit: Bool, margin: Double) {
     var value = sum + Double(prepared.bias[channel])
     if hasResidual {
       value += Double(workspace.floats(prepared.residual)[output.index(image, channel, y, x)])
@@ -73,13 +73,14 @@ struct ReferenceEpilogue {
     let low = Double(alpha)
     let high = Double(beta)
     let bit = function == VK_CLIP ? low < value && value < high : value > 0
+    let margin = function == VK_CLIP ? min(abs(value - low), abs(value - high)) : abs(value)
     switch function {
     case VK_RELU: value = max(value, 0)
     case VK_CLIP: value = min(max(value, low), high)
     case VK_LEAKY_RELU: value = value > 0 ? value : low * value
     default: break
     }
-    return (value, bit)
+    return (value, bit, margin)
   }
 
   /// One of each kind, alone and together.
@@ -96,11 +97,12 @@ struct ReferenceEpilogue {
   ]
 }
 
-/// The first element that differs from what the epilogue must make of the sum, or nil.
+/// The first element that differs by more than `tolerance` from what the epilogue must make of the
+/// sum, or nil.
 func firstMismatch(
   _ output: BlockedPlanes, buffer: Int32, _ reference: ReferenceEpilogue,
   _ prepared: ReferenceEpilogue.Prepared, in workspace: Workspace,
-  sum: (_ image: Int, _ channel: Int, _ y: Int, _ x: Int) -> Double
+  tolerance: Double = 0, sum: (_ image: Int, _ channel: Int, _ y: Int, _ x: Int) -> Double
 ) -> String? {
   var mismatch: String?
   output.forEachElement { image, channel, y, x in
@@ -108,10 +110,14 @@ func firstMismatch(
     let expected = reference.finish(
       sum(image, channel, y, x), prepared, output, in: workspace, image, channel, y, x)
     let found = workspace.floats(buffer)[output.index(image, channel, y, x)]
-    if found != Float(expected.value) {
+    // False for NaN.
+    let isClose =
+      tolerance == 0
+      ? found == Float(expected.value) : abs(Double(found) - expected.value) <= tolerance
+    if !isClose {
       mismatch = "\((image, channel, y, x)): \(found), expected \(expected.value)"
     }
-    if reference.writesMask {
+    if reference.writesMask, tolerance == 0 || expected.margin > tolerance {
       let word = workspace.words(prepared.writeMask)[output.maskIndex(image, channel, y, x)]
       if (word >> UInt16(channel % 16) & 1 == 1) != expected.bit {
         mismatch = "mask at \((image, channel, y, x)), expected \(expected.bit)"

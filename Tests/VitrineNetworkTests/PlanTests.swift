@@ -151,6 +151,24 @@ private let cases: [Case] = [
     let z = g.node("Transpose", [y], ["perm": .integers([0, 2, 3, 1])])
     return g.node("Mul", [g.node("Abs", [z]), g.node("Neg", [z])])
   },
+  Case("maps large enough for minimal filtering, of all paddings", [20, 13, 12]) { g in
+    var x = g.node("Relu", [try g.convolution("x", from: 20, to: 33)])
+    x = g.node("Relu", [try g.convolution(x, from: 33, to: 16, pads: [0, 0, 0, 0])])
+    x = try g.normalization(
+      try g.convolution(x, from: 16, to: 20, pads: [2, 2, 2, 2]), channels: 20)
+    x = g.node("Relu", [g.node("Add", ["x", x])])
+    return try g.convolution(x, from: 20, to: 5, pads: [1, 0, 2, 1])
+  },
+  Case("minimal filtering of many channels", [70, 9, 9]) { g in
+    let x = g.node("Relu", [try g.convolution("x", from: 70, to: 48)])
+    let y = g.node(
+      "Clip",
+      [
+        try g.convolution(x, from: 48, to: 70), g.constant(Tensor(scalar: Float(0))),
+        g.constant(Tensor(scalar: Float(6))),
+      ])
+    return g.node("Add", [y, try g.convolution(x, from: 48, to: 70)])
+  },
   Case("a value read with and without its neighbours", [4, 7, 7]) { g in
     let x = g.node("Relu", [try g.convolution("x", from: 4, to: 16)])
     let wide = try g.convolution(x, from: 16, to: 16, kernel: [5, 5])

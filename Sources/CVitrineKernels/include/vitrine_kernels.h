@@ -120,6 +120,28 @@ typedef struct {
   vk_epilogue epilogue;
 } vk_convolution;
 
+// Convolution by 3 x 3 windows, one pixel apart, with the minimal filtering F(4 x 4, 3 x 3) of Winograd: 4 times
+// fewer multiplications, and errors about 10 times those of VK_CONVOLUTION.
+// Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (CVPR 2016).
+//
+// `input` is at the top left pixel of the first window; height + 2 rows of width + 2 pixels are read from there.
+// Every output is one fixed sequence of operations, whatever tiles are computed together.
+typedef struct {
+  vk_map input, output;
+  const float *weights;  // by vk_pack_winograd, the groups of 32 outputs one after the other
+  int32_t images, input_blocks, output_blocks;
+  int32_t height, width;   // of the output
+  int32_t tiles_at_once;   // tiles of 4 x 4 outputs transformed together
+  int32_t levels;          // outputs of equal windows side by side are made equal, as VK_CONVOLUTION's are
+  int32_t splits_outputs;  // threads share transformed tiles and divide outputs, instead of dividing tiles
+  int32_t scratch_buffer;
+  int64_t scratch_offset;  // of vk_winograd_scratch floats, a multiple of 16
+  vk_epilogue epilogue;
+} vk_winograd;
+
+// Floats of scratch memory that an operation needs when it is run on up to `threads` threads.
+int64_t vk_winograd_scratch(const vk_winograd *op, int threads);
+
 // One filter per channel: weights [block][tap][16], taps relative to the input pixel of the same block.
 typedef struct {
   vk_map input, output;
@@ -129,6 +151,30 @@ typedef struct {
   int32_t images, blocks, height, width;
   vk_epilogue epilogue;
 } vk_depthwise;
+
+// Depthwise convolution of stride 1 by large filters, in the frequency domain: about 200 operations per pixel and
+// filter of any size, where VK_DEPTHWISE does 2 per tap. Errors are relative to the largest values of a tile.
+//   forward:    out[c](y, x) = sum w[c](i, j) in[c / multiplier](y - pad_top + i, x - pad_left + j)
+//   transposed: out[c](y, x) = sum over the filters f with f / multiplier = c of w[f](i, j) in[f](y + pad_top - i, x + pad_left - j)
+// Pixels outside the input's planes are zero, whatever the halo holds.
+typedef struct {
+  vk_map input, output;
+  const float *spectra;   // by vk_pack_spectra
+  int32_t images;
+  int32_t filters;
+  int32_t multiplier;     // filters of each channel, 1...16
+  int32_t transposed;
+  int32_t input_height, input_width, height, width;
+  int32_t kernel_y, kernel_x;  // extents of the filters, dilation included
+  int32_t pad_top, pad_left;
+  int32_t points_y, points_x;  // extents of a tile and its spectrum: 16, 32, 48, 64 or 96, more than the kernel's
+  int32_t scratch_buffer;
+  int64_t scratch_offset;      // of vk_spectral_scratch floats, a multiple of 16
+  vk_epilogue epilogue;
+} vk_spectral;
+
+// Floats of scratch memory that tiles of `points_y` by `points_x` need on up to `threads` threads.
+int64_t vk_spectral_scratch(int points_y, int points_x, int threads);
 
 // Pooling windows: kernel, stride, dilation, and top/left padding, for outputs height x width. Windows are
 // clipped to the input's planes, so halos are not read; a window that is empty then gives 0 and index 0xffff.
@@ -198,7 +244,9 @@ typedef struct {
 
 typedef enum {
   VK_CONVOLUTION,
+  VK_WINOGRAD,
   VK_DEPTHWISE,
+  VK_SPECTRAL,
   VK_MAX_POOL,            // input -> output (+ indices)
   VK_MAX_POOL_BACKWARD,   // `output` = cotangent of the pooled values (read), `input` = cotangent of the input (written whole)
   VK_AVERAGE_POOL,
@@ -221,7 +269,9 @@ typedef struct {
   vk_kind kind;
   union {
     vk_convolution convolution;
+    vk_winograd winograd;
     vk_depthwise depthwise;
+    vk_spectral spectral;
     vk_pool_window pool;
     vk_elementwise elementwise;
     vk_layout_change layout;
@@ -235,6 +285,10 @@ typedef struct {
 // `isa` -1, or one that is not available, uses vk_detected_isa(). `threads` < 2 never touches the pool.
 void vk_run(const vk_op *ops, size_t count, void *const *buffers, int threads, int isa);
 
+// The same, and adds the time of each operation to `seconds`, `count` numbers; NULL: not timed.
+void vk_run_timed(
+  const vk_op *ops, size_t count, void *const *buffers, int threads, int isa, double *seconds);
+
 // MARK: Packing of constants (once per network; callers may pack different groups at the same time)
 
 // Weights of one vk_group: for each tap t (tap_source[t] = offset in floats of that tap's (input lane 0, output 0)
@@ -244,6 +298,17 @@ void vk_run(const vk_op *ops, size_t count, void *const *buffers, int threads, i
 void vk_pack_group(float *packed, const float *source, const int64_t *tap_source, const int32_t *tap_inputs,
                    size_t tap_count, size_t tap_lanes, int64_t input_stride, int64_t output_stride,
                    size_t outputs, size_t width, const float *scale);
+
+// The filters of a vk_spectral, `[filters][kernel_y][kernel_x]` at `source`, as `[ceil(filters / 16)]` spectra of
+// points_y * (points_x / 2 + 1) * 32 floats.
+void vk_pack_spectra(float *packed, const float *source, size_t filters, int kernel_y, int kernel_x,
+                     int dilation_y, int dilation_x, int points_y, int points_x);
+
+// Transformed weights of up to 32 outputs of a vk_winograd, `[36][16 * input_blocks][width]`, width 16 or 32: tap
+// (y, x) of input i for output o is source[i*input_stride + o*output_stride + tap], where tap = 3 y + x, or
+// 8 - 3 y - x if `rotated`. Computed in double precision; zero where there is no input or output.
+void vk_pack_winograd(float *packed, const float *source, size_t inputs, size_t outputs, size_t width,
+                      int64_t input_stride, int64_t output_stride, int rotated);
 
 // Packs B (element (k, n) at b[k*k_stride + n*n_stride]) into `[ceil(n/32)][k][32]`, zero-padded.
 void vk_pack_matrix(float *packed, const float *b, size_t k, size_t n, int64_t k_stride, int64_t n_stride);
@@ -257,5 +322,9 @@ int vk_hardware_threads(void);
 
 // Single-precision multiply-add throughput in FLOP/s of `threads` threads, over about `seconds`.
 double vk_measure_peak(int threads, double seconds);
+
+// Bytes read per second by `threads` threads, each of which reads its share of `count` floats over and over for
+// about `seconds`: the bandwidth of the smallest cache that holds the share, or of memory.
+double vk_measure_bandwidth(const float *memory, size_t count, int threads, double seconds);
 
 #endif

@@ -9,9 +9,13 @@
 #include "tile.h"
 
 #include "convolution.h"
+#include "repeats.h"
+#include "winograd.h"
 #include "depthwise.h"
 #include "functions.h"
 #include "elementwise.h"
+#include "fourier.h"
+#include "spectral.h"
 #include "layout.h"
 #include "pooling.h"
 #include "product.h"
@@ -23,7 +27,10 @@
 #define VK_TABLE                          \
   {                                       \
     .convolution = run_convolution,       \
+    .winograd = run_winograd,             \
+    .winograd_scratch = winograd_scratch, \
     .depthwise = run_depthwise,           \
+    .spectral = run_spectral,             \
     .pool = run_pool,                     \
     .elementwise = run_elementwise,       \
     .global_average = run_global_average, \
@@ -31,8 +38,11 @@
     .fill = run_fill,                     \
     .product = run_product,               \
     .pack_group = pack_group,             \
+    .pack_winograd = pack_winograd,       \
     .pack_matrix = pack_matrix,           \
+    .pack_spectra = pack_spectra,         \
     .burn = burn,                         \
+    .stream = stream,                     \
     .train = run_train,                   \
     .prepare_train = prepare_train,       \
   }

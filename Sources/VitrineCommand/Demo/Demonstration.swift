@@ -1,4 +1,5 @@
 import VitrineCore
+import VitrineData
 import VitrineImaging
 import VitrineNetwork
 import VitrineONNX

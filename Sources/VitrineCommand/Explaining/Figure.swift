@@ -1,5 +1,6 @@
 import VitrineCore
 import VitrineImaging
+import VitrineReport
 import VitrineTensor
 
 /// A picture of an explanation, with everything that must be said about it.

@@ -1,5 +1,6 @@
 import VitrineCore
 import VitrineImaging
+import VitrineReport
 import VitrineTensor
 
 extension FigurePainter {

@@ -5,8 +5,9 @@ package enum Activations {
   package static let operators: [String: any Operator.Type] = [
     "Celu": Celu.self, "Clip": Clip.self, "Elu": Elu.self, "Erf": Erf.self, "Gelu": Gelu.self,
     "HardSigmoid": HardSigmoid.self, "HardSwish": HardSwish.self, "LeakyRelu": LeakyRelu.self,
-    "PRelu": PRelu.self, "Relu": Relu.self, "Selu": Selu.self, "Sigmoid": Sigmoid.self,
-    "Softplus": Softplus.self, "Softsign": Softsign.self, "Tanh": Tanh.self,
+    "Mish": Mish.self, "PRelu": PRelu.self, "Relu": Relu.self, "Selu": Selu.self,
+    "Sigmoid": Sigmoid.self, "Softplus": Softplus.self, "Softsign": Softsign.self,
+    "Swish": Swish.self, "Tanh": Tanh.self, "ThresholdedRelu": ThresholdedRelu.self,
   ]
 }
 
@@ -82,6 +83,16 @@ package struct LeakyRelu: Activation {
 
   func value<T: RealScalar>(_ x: T) -> T { x < 0 ? T(alpha) * x : x }
   func derivative<T: RealScalar>(_ x: T) -> T { x > 0 ? 1 : T(alpha) }
+}
+
+/// `x` above `alpha`, 0 below.
+package struct ThresholdedRelu: Activation {
+  package let alpha: Double
+
+  package init(_ node: NodeReader) throws { alpha = try node.real("alpha", default: 1) }
+
+  func value<T: RealScalar>(_ x: T) -> T { x <= T(alpha) ? 0 : x }
+  func derivative<T: RealScalar>(_ x: T) -> T { x > T(alpha) ? 1 : 0 }
 }
 
 /// `x` above 0, `slope · x` below, with a slope that broadcasts to the input.
@@ -317,7 +328,7 @@ package struct Celu: Activation {
 // MARK: - Smooth steps
 
 /// `1 / (1 + exp(-x))`.
-package struct Sigmoid: Activation {
+struct Sigmoid: Activation {
   package init(_ node: NodeReader) {}
 
   func value<T: RealScalar>(_ x: T) -> T { .sigmoid(x) }
@@ -325,7 +336,7 @@ package struct Sigmoid: Activation {
   func derivative<T: RealScalar>(_ x: T) -> T { .sigmoid(x) * .sigmoid(-x) }
 }
 
-package struct Tanh: Activation {
+struct Tanh: Activation {
   package init(_ node: NodeReader) {}
 
   func value<T: RealScalar>(_ x: T) -> T { .tanh(x) }
@@ -334,7 +345,7 @@ package struct Tanh: Activation {
 }
 
 /// `log(1 + exp(x))`.
-package struct Softplus: Activation {
+struct Softplus: Activation {
   package init(_ node: NodeReader) {}
 
   func value<T: RealScalar>(_ x: T) -> T {
@@ -390,6 +401,41 @@ package struct HardSwish: Activation {
 
   func value<T: RealScalar>(_ x: T) -> T { x <= -3 ? 0 : x >= 3 ? x : x * (x + 3) / 6 }
   func derivative<T: RealScalar>(_ x: T) -> T { x <= -3 ? 0 : x > 3 ? 1 : x / 3 + 0.5 }
+}
+
+/// `x · sigmoid(alpha · x)`, also called SiLU.
+///
+/// Source: Ramachandran, Zoph, Le, "Searching for Activation Functions" (2017), section 3.
+package struct Swish: Activation {
+  package let alpha: Double
+
+  package init(_ node: NodeReader) throws { alpha = try node.real("alpha", default: 1) }
+
+  func value<T: RealScalar>(_ x: T) -> T { x * .sigmoid(T(alpha) * x) }
+  func derivative<T: RealScalar>(_ x: T) -> T {
+    let u = T(alpha) * x
+    let (inside, outside) = (T.sigmoid(u), T.sigmoid(-u))
+    return inside * (1 + u * outside)
+  }
+}
+
+/// `x · tanh(log(1 + exp(x)))`.
+///
+/// Source: Misra, "Mish: A Self Regularized Non-Monotonic Activation Function" (2019), equation 1.
+package struct Mish: Activation {
+  package init(_ node: NodeReader) {}
+
+  func value<T: RealScalar>(_ x: T) -> T { x * .tanh(Self.softplus(x)) }
+  func derivative<T: RealScalar>(_ x: T) -> T {
+    let s = Self.softplus(x)
+    // `1 - tanh²(s)` without its cancellation.
+    let slope = 4 * T.sigmoid(2 * s) * T.sigmoid(-2 * s)
+    return T.tanh(s) + x * slope * T.sigmoid(x)
+  }
+
+  private static func softplus<T: RealScalar>(_ x: T) -> T {
+    (x <= 0 ? 0 : x) + .logOnePlus(.exp(-x.magnitude))
+  }
 }
 
 /// `x · Φ(x)` with the normal distribution `Φ`, exactly or by tanh.

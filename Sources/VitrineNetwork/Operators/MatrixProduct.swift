@@ -2,7 +2,7 @@ package import VitrineTensor
 
 package enum MatrixProducts {
   package static let operators: [String: any Operator.Type] = [
-    "Gemm": Gemm.self, "MatMul": MatMul.self,
+    "Einsum": Einsum.self, "Gemm": Gemm.self, "MatMul": MatMul.self,
   ]
 }
 
@@ -291,7 +291,7 @@ package struct MatMul: Operator {
 // MARK: - Product
 
 /// A matrix in memory, or the transpose of one.
-private struct Matrix<T: RealScalar> {
+struct Matrix<T: RealScalar> {
   private let elements: UnsafeBufferPointer<T>
   private let rows: Int
   private let columns: Int
@@ -310,7 +310,8 @@ private struct Matrix<T: RealScalar> {
       columnStride: isTransposed ? rows : 1)
   }
 
-  private init(
+  /// Reads the element in `row` and `column` at `row · rowStride + column · columnStride`.
+  init(
     _ elements: UnsafeBufferPointer<T>, _ rows: Int, _ columns: Int, rowStride: Int,
     columnStride: Int
   ) {

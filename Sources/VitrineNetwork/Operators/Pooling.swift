@@ -270,7 +270,7 @@ extension Window {
 // MARK: - Whole planes
 
 /// The mean over all spatial axes, which keep the extent 1.
-package struct GlobalAveragePool: Operator {
+struct GlobalAveragePool: Operator {
   package init(_ node: NodeReader) {}
 
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {

@@ -46,7 +46,7 @@ package struct Identity: Reshaping {
 }
 
 /// Gives a tensor the shape that a second input lists.
-package struct Reshape: Reshaping {
+struct Reshape: Reshaping {
   /// Whether an extent of 0 means no elements, instead of the input's extent at the same place.
   private let allowsZero: Bool
 
@@ -94,7 +94,7 @@ package struct Reshape: Reshaping {
 }
 
 /// Makes a matrix of a tensor: the axes before ``axis`` become its rows, the others its columns.
-package struct Flatten: Reshaping {
+struct Flatten: Reshaping {
   /// As the node has it: counted from the end if negative; the rank is allowed.
   package let axis: Int
 
@@ -163,7 +163,7 @@ package struct Unsqueeze: Reshaping {
 /// Returns its input: dropping out is for training, and training has its own way.
 ///
 /// The optional second output, the mask of what was kept, is all true.
-package struct Dropout: Operator {
+struct Dropout: Operator {
   private let hasMask: Bool
   /// Until opset 10 the mask was real.
   private let maskIsReal: Bool

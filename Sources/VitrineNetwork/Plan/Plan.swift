@@ -16,21 +16,31 @@ final class Plan: Sendable {
   enum Step: Sendable {
     /// A run of kernel operations and the slots they read or write, by kernel buffer number - 1.
     case native(Range<Int>, slots: [Int])
-    case host(@Sendable (inout Frame) throws -> Void)
+    case host(@Sendable (inout Frame) throws -> Void, for: OperationPurpose)
   }
 
   private let steps: [Step]
   private let operations: OperationList
+  /// What each kernel operation is for.
+  private let purposes: [OperationPurpose]
+  private let layers: [PlannedLayer]
+  private let allPurposes: Set<OperationPurpose>
   private let arenaByteCount: Int
   private let slotCount: Int
   private let threads: Int
   private let freeArenas = Mutex<[Arena]>([])
 
   init(
-    steps: [Step], operations: OperationList, arenaByteCount: Int, slotCount: Int, threads: Int
+    steps: [Step], operations: OperationList, purposes: [OperationPurpose],
+    layers: [PlannedLayer], arenaByteCount: Int, slotCount: Int, threads: Int
   ) {
     self.steps = steps
     self.operations = operations
+    self.purposes = purposes
+    self.layers = layers
+    allPurposes = steps.reduce(into: Set(purposes)) { all, step in
+      if case .host(_, let purpose) = step { all.insert(purpose) }
+    }
     self.arenaByteCount = arenaByteCount
     self.slotCount = slotCount
     self.threads = threads
@@ -38,9 +48,11 @@ final class Plan: Sendable {
 
   /// Runs the steps.
   ///
-  /// - Parameter inputs: Tensors for the first slots.
+  /// - Parameters:
+  ///   - inputs: Tensors for the first slots.
+  ///   - log: Told how long each operation took; `nil` to time none.
   /// - Returns: All slots.
-  func run(_ inputs: [Tensor]) throws -> [Tensor?] {
+  func run(_ inputs: [Tensor], log: OperationLog? = nil) throws -> [Tensor?] {
     let arena = freeArenas.withLock { $0.popLast() } ?? Arena(byteCount: arenaByteCount)
     defer {
       // One or two callers at a time are usual; memory beyond the cache's size is not hoarded.
@@ -53,7 +65,8 @@ final class Plan: Sendable {
       slots: inputs + [Tensor?](repeating: nil, count: slotCount - inputs.count))
     for step in steps {
       switch step {
-      case .host(let body): try body(&frame)
+      case .host(let body, let purpose):
+        try timed(purpose, log) { try body(&frame) }
       case .native(let range, let slots):
         var buffers = [UnsafeMutableRawPointer?](repeating: nil, count: slotCount + 1)
         buffers[0] = frame.arena
@@ -64,10 +77,32 @@ final class Plan: Sendable {
             UnsafeMutableRawPointer(mutating: $0.baseAddress)
           }
         }
-        vk_run(operations.pointer + range.lowerBound, range.count, buffers, Int32(threads), -1)
+        run(range, buffers, log)
       }
     }
+    log?.countRun(of: allPurposes, among: layers)
     return frame.slots
+  }
+
+  private func run(
+    _ range: Range<Int>, _ buffers: [UnsafeMutableRawPointer?], _ log: OperationLog?
+  ) {
+    let first = operations.pointer + range.lowerBound
+    guard let log else { return vk_run(first, range.count, buffers, Int32(threads), -1) }
+    var seconds = [Double](repeating: 0, count: range.count)
+    vk_run_timed(first, range.count, buffers, Int32(threads), -1, &seconds)
+    for (index, time) in zip(range, seconds) {
+      log.add(time, to: purposes[index], among: layers, kind: first[index - range.lowerBound].kind)
+    }
+  }
+
+  private func timed(
+    _ purpose: OperationPurpose, _ log: OperationLog?, _ body: () throws -> Void
+  ) rethrows {
+    guard let log else { return try body() }
+    let duration = try ContinuousClock().measure(body)
+    let (whole, attoseconds) = duration.components
+    log.add(Double(whole) + Double(attoseconds) * 1e-18, to: purpose, among: layers, kind: nil)
   }
 }
 

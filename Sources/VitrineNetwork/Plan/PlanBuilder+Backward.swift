@@ -32,6 +32,7 @@ extension PlanBuilder {
           || isReached(fused.output)
       else { continue }
       guard reads(fused).contains(where: { path.isActive[$0] }) else { continue }
+      purpose = .backward(index)
       try emitBackward(index)
     }
   }
@@ -47,7 +48,8 @@ extension PlanBuilder {
   /// The values a fused node reads, with repetitions.
   private func reads(_ fused: FusedNode) -> [Int] {
     let node = wiring.nodes[fused.node]
-    return node.inputs.compactMap { $0 } + (fused.residual.map { [$0] } ?? [])
+    return [fused.input] + node.inputs.dropFirst().compactMap { $0 }
+      + (fused.residual.map { [$0] } ?? [])
   }
 
   private func countContributions(source: Int) {
@@ -67,7 +69,10 @@ extension PlanBuilder {
     for (fused, lowering) in zip(nodes, lowerings) {
       var halo = cotangentHalos[fused.output] ?? Halo()
       switch lowering {
-      case .convolution(let convolution): halo = halo.union(convolution.cotangentHalo)
+      case .convolution(let convolution):
+        if !convolution.isDepthwise || tiling(of: convolution) == nil {
+          halo = halo.union(convolution.cotangentHalo)
+        }
       // These may hand their cotangent on as it is.
       case .sum(let a, let b):
         halo = halo.union(cotangentHalos[a] ?? Halo()).union(cotangentHalos[b] ?? Halo())
@@ -170,7 +175,7 @@ extension PlanBuilder {
   private func emitBackward(_ index: Int) throws {
     let fused = nodes[index]
     let node = wiring.nodes[fused.node]
-    let input = node.inputs.first.flatMap { $0 } ?? 0
+    let input = fused.input
     if case .reference = lowerings[index] {
       try emitReferenceBackward(fused, node)
       return
@@ -243,6 +248,11 @@ extension PlanBuilder {
           mayShare: pieces.filter { $0 == piece }.count == 1)
       }
     case .alias(let source): handOn(given, to: source)
+    case .channelsLast:
+      let rows = denseRows(given)
+      contribute(to: input) { planes, epilogue in
+        emitChannelsLast(planes, rows: rows, backward: true, epilogue: epilogue)
+      }
     case .reshape(let source): contributeWhole(to: source) { emitReshape(given, to: $0) }
     case .reference: break
     }
@@ -256,7 +266,20 @@ extension PlanBuilder {
     let isWhole = convolution.rows.stride == 1 && convolution.columns.stride == 1
     guard convolution.isDepthwise else {
       try contribute(to: input, canMask: isWhole) { planes, epilogue in
+        if suitsWinograd(convolution, output: planes.shape) {
+          try emitWinograd(
+            convolution, from: given, to: planes, backward: true, epilogue: epilogue,
+            [fused.batchNormalization ?? -1])
+          return
+        }
         try emitPhases(convolution, fused, given: given, to: planes, epilogue: epilogue)
+      }
+      return
+    }
+    if let tiling = tiling(of: convolution) {
+      try contribute(to: input) { planes, epilogue in
+        try emitSpectral(
+          convolution, fused, tiling, from: given, to: planes, backward: true, epilogue: epilogue)
       }
       return
     }

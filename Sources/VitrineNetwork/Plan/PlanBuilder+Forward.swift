@@ -6,11 +6,13 @@ extension PlanBuilder {
   /// Finds how much halo each value's readers need, and which values are parts of a concatenation.
   func chooseHalosAndParents() {
     for (fused, lowering) in zip(nodes, lowerings) {
-      guard let first = wiring.nodes[fused.node].inputs.first, let input = first else { continue }
+      let input = fused.input
       switch lowering {
       case .convolution(let convolution):
-        // The repeated copy of a depthwise input gets the halo instead.
-        if convolution.isDepthwise, convolution.multiplier > 1 { continue }
+        // The repeated copy of a depthwise input gets the halo instead; spectral tiles need none.
+        if convolution.isDepthwise, convolution.multiplier > 1 || tiling(of: convolution) != nil {
+          continue
+        }
         halos[input] = (halos[input] ?? Halo()).union(convolution.halo)
       case .concatenation(let pieces):
         let counts = Dictionary(pieces.map { ($0, 1) }, uniquingKeysWith: +)
@@ -56,7 +58,7 @@ extension PlanBuilder {
   func emitForward(_ index: Int) throws {
     let fused = nodes[index]
     let node = wiring.nodes[fused.node]
-    let input = node.inputs.first.flatMap { $0 } ?? 0
+    let input = fused.input
     switch lowerings[index] {
     case .convolution(let convolution): try emit(convolution, fused, input: input)
     case .product(let product): try emit(product, fused, input: input)
@@ -115,6 +117,8 @@ extension PlanBuilder {
     case .alias(let source):
       let found = planes(of: source)
       planes[fused.output] = found
+    case .channelsLast:
+      emitChannelsLast(planes(of: input), rows: destination(of: fused.output))
     case .reshape(let source): emitReshape(planes(of: source), to: destination(of: fused.output))
     case .reference: try emitReference(node)
     }
@@ -158,6 +162,12 @@ extension PlanBuilder {
     let epilogue = epilogue(of: fused, bias: convolution.bias)
     let key = variant(fused)
     if convolution.isDepthwise {
+      if let tiling = tiling(of: convolution) {
+        try emitSpectral(
+          convolution, fused, tiling, from: planes(of: input), to: output, backward: false,
+          epilogue: epilogue)
+        return
+      }
       var source: Planes
       if convolution.multiplier > 1 {
         let repeater = try convolution.repeater()
@@ -185,8 +195,14 @@ extension PlanBuilder {
       try emitStem(convolution, slot: slot, input: input, to: output, epilogue: epilogue, key)
       return
     }
+    let source = planes(of: input)
+    if suitsWinograd(convolution, output: output.shape) {
+      try emitWinograd(
+        convolution, from: source, to: output, backward: false, epilogue: epilogue, key)
+      return
+    }
     try emitConvolution(
-      convolution, from: planes(of: input), to: output, epilogue: epilogue, use: "forward", key)
+      convolution, from: source, to: output, epilogue: epilogue, use: "forward", key)
   }
 
   private func emitConvolution(

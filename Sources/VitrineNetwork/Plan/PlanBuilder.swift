@@ -26,6 +26,7 @@ final class PlanBuilder {
   let request: PlanRequest
   let constants: PackedConstants
   let isExact: Bool
+  let threads: Int
   private let memoryLimit: Int
   let path: DifferentiationPath
   let nodes: [FusedNode]
@@ -56,6 +57,9 @@ final class PlanBuilder {
   let producers: [Int: Int]
   private(set) var buffers: [ArenaPlanner.Buffer] = []
   private var drafts: [Draft] = []
+  /// What each draft is for, and what the next one will be.
+  private var purposes: [OperationPurpose] = []
+  var purpose = OperationPurpose.transfer
   private(set) var slotCount: Int
   /// Bytes of the row-major tensors whose shapes are known.
   private var slotBytes = 0
@@ -69,8 +73,9 @@ final class PlanBuilder {
 
   init(
     _ specialization: Specialization, _ request: PlanRequest, constants: PackedConstants,
-    isExact: Bool, memoryLimit: Int
+    isExact: Bool, threads: Int, memoryLimit: Int
   ) throws {
+    self.threads = threads
     self.memoryLimit = memoryLimit
     self.specialization = specialization
     self.request = request
@@ -97,12 +102,17 @@ final class PlanBuilder {
   }
 
   /// Returns the plan and, for each target and then each site, the slot that will hold it.
-  func plan(threads: Int) throws -> (plan: Plan, results: [Int]) {
+  func plan() throws -> (plan: Plan, results: [Int]) {
     chooseHalosAndParents()
-    for index in nodes.indices { try emitForward(index) }
+    for index in nodes.indices {
+      purpose = .forward(index)
+      try emitForward(index)
+    }
+    purpose = .transfer
     var results = request.targets.map { slot(of: $0) }
     if let source = request.source {
       try emitBackward(from: source)
+      purpose = .transfer
       results += request.sites.map { cotangentSlot(of: $0) }
     }
     let (offsets, byteCount) = ArenaPlanner.place(buffers)
@@ -114,11 +124,13 @@ final class PlanBuilder {
     let layout = ArenaLayout(offsets: offsets)
     var operations: [vk_op] = []
     var steps: [Plan.Step] = []
-    for draft in drafts {
+    var labels: [OperationPurpose] = []
+    for (draft, purpose) in zip(drafts, purposes) {
       switch draft {
-      case .host(let make): steps.append(.host(make(layout)))
+      case .host(let make): steps.append(.host(make(layout), for: purpose))
       case .native(let slots, let make):
         operations.append(make(layout))
+        labels.append(purpose)
         if case .native(let range, let others)? = steps.last {
           steps[steps.count - 1] = .native(
             range.lowerBound..<operations.count, slots: Array(Set(others + slots)).sorted())
@@ -130,8 +142,8 @@ final class PlanBuilder {
     let list = OperationList(operations, tables: tables, constants: heldConstants)
     return (
       Plan(
-        steps: steps, operations: list, arenaByteCount: byteCount, slotCount: slotCount,
-        threads: threads), results
+        steps: steps, operations: list, purposes: labels, layers: plannedLayers,
+        arenaByteCount: byteCount, slotCount: slotCount, threads: threads), results
     )
   }
 
@@ -145,6 +157,7 @@ final class PlanBuilder {
   func emit(_ buffers: [Int], slots: [Int] = [], _ make: @escaping (ArenaLayout) -> vk_op) {
     touch(buffers)
     drafts.append(.native(slots: slots, make: make))
+    purposes.append(purpose)
   }
 
   /// Adds a step in Swift.
@@ -154,6 +167,7 @@ final class PlanBuilder {
   ) {
     touch(buffers)
     drafts.append(.host(make))
+    purposes.append(purpose)
   }
 
   private func touch(_ used: [Int]) {

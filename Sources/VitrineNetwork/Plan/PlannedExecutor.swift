@@ -8,12 +8,14 @@ final class PlannedExecutor: Engine {
   private let threads: Int
   private let memoryLimit: Int
   private let isExact: Bool
+  private let stopwatch: Stopwatch
   private let plans = Mutex<[PlanRequest: (plan: Plan, results: [Int])]>([:])
 
   init(
     _ specialization: Specialization, constants: PackedConstants, threads: Int, memoryLimit: Int,
-    isExact: Bool
+    isExact: Bool, stopwatch: Stopwatch
   ) {
+    self.stopwatch = stopwatch
     self.memoryLimit = memoryLimit
     self.specialization = specialization
     self.constants = constants
@@ -23,7 +25,7 @@ final class PlannedExecutor: Engine {
 
   func evaluate(_ targets: [Int], inputs: [Tensor]) throws -> [Tensor] {
     let (plan, results) = try plan(PlanRequest(targets: targets))
-    let slots = try plan.run(inputs)
+    let slots = try plan.run(inputs, log: stopwatch.log)
     return results.compactMap { slots[$0] }
   }
 
@@ -35,7 +37,8 @@ final class PlannedExecutor: Engine {
       PlanRequest(
         targets: [source], source: source, sites: sites, rules: rules,
         cotangents: cotangents.count))
-    let slots = try plan.run(inputs + [try joined(cotangents.map(row))])
+    let slots = try plan.run(
+      inputs + [try joined(cotangents.map(row))], log: stopwatch.log)
     let tensors = results.compactMap { slots[$0] }
     let gradients = try cotangents.indices.map { k in
       try zip(sites, tensors.dropFirst()).map { site, all in
@@ -48,8 +51,9 @@ final class PlannedExecutor: Engine {
   private func plan(_ request: PlanRequest) throws -> (plan: Plan, results: [Int]) {
     if let found = plans.withLock({ $0[request] }) { return found }
     let builder = try PlanBuilder(
-      specialization, request, constants: constants, isExact: isExact, memoryLimit: memoryLimit)
-    let made = try builder.plan(threads: threads)
+      specialization, request, constants: constants, isExact: isExact, threads: threads,
+      memoryLimit: memoryLimit)
+    let made = try builder.plan()
     plans.withLock { cache in
       // Callers with ever new sites must not fill the memory with plans.
       if cache.count >= 64 { cache.removeAll() }

@@ -195,4 +195,8 @@ extension NodeReader {
       outputs: (0..<outputs).map { "y\($0)" }, attributes: attributes)
     self.init(node, opset: opset)
   }
+  /// Returns the operator of the node.
+  func operation() throws -> any Operator {
+    try #require(OperatorCatalog.operators[node.kind]).init(self)
+  }
 }

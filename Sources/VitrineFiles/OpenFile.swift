@@ -10,17 +10,17 @@
 package final class OpenFile: Sendable {
   /// Why the system refused, with its number for the reason.
   package struct Failure: Error {
-    let code: CInt
+    package let code: CInt
 
-    var isNotFound: Bool { code == ENOENT || code == ENOTDIR }
-    var reason: String { String(cString: strerror(code)) }
+    package var isNotFound: Bool { code == ENOENT || code == ENOTDIR }
+    package var reason: String { String(cString: strerror(code)) }
   }
 
-  let descriptor: CInt
-  let byteCount: Int
-  let isRegular: Bool
+  package let descriptor: CInt
+  package let byteCount: Int
+  package let isRegular: Bool
   /// How many names the file has.
-  let linkCount: Int
+  package let linkCount: Int
 
   /// Opens for reading: never waits for a pipe's other end, never passed on to child processes.
   ///
@@ -53,7 +53,9 @@ package final class OpenFile: Sendable {
   /// Fills memory with the bytes from `offset` on and returns how many there were.
   ///
   /// - Returns: Less than `target.count` only if the file ends before.
-  func read(into target: UnsafeMutableRawBufferPointer, at offset: Int) throws(Failure) -> Int {
+  package func read(
+    into target: UnsafeMutableRawBufferPointer, at offset: Int
+  ) throws(Failure) -> Int {
     var done = 0
     while done < target.count {
       let count = min(target.count - done, 1 << 30)

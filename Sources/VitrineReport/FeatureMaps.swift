@@ -1,22 +1,22 @@
-import VitrineCore
-import VitrineImaging
+package import VitrineCore
+package import VitrineImaging
 import VitrineTensor
 
 /// One sample of an attribution as maps over a picture, whatever the order of the model's axes.
-struct FeatureMaps: Sendable {
+package struct FeatureMaps: Sendable {
   /// Number of outputs that a Jacobian differentiates; 1 for everything else.
-  let rows: Int
-  let channels: Int
-  let height: Int
-  let width: Int
-  let range: Attribution.Range
+  package let rows: Int
+  package let channels: Int
+  package let height: Int
+  package let width: Int
+  package let range: Attribution.Range
   /// `[row, channel, height, width]`
-  let values: [Float]
+  package let values: [Float]
   /// Whether all channels hold the same map, as where a window covers them together: it counts once.
   private let areChannelsEqual: Bool
 
   /// Creates the maps of a sample; `nil` if the attribution has no height and width.
-  init?(_ attribution: Attribution, sample: Int) throws {
+  package init?(_ attribution: Attribution, sample: Int) throws {
     let order: [Axis] = [.batch, .output, .channel, .height, .width]
     let positions = order.map { attribution.axes.firstIndex(of: $0) }
     guard positions[3] != nil, positions[4] != nil,
@@ -46,7 +46,7 @@ struct FeatureMaps: Sendable {
   }
 
   /// How the channels of a map become one number for each pixel, in words; empty if there is one.
-  var reduction: String {
+  package var reduction: String {
     if channels == 1 || range == .input { return "" }
     if areChannelsEqual { return "the same in every channel" }
     return range == .signed ? "sum over channels" : "largest over channels"
@@ -54,7 +54,7 @@ struct FeatureMaps: Sendable {
 
   /// Returns one number for each pixel: the sum over channels of signed values, so that what cancels
   /// cancels; the largest of magnitudes; the value itself where it is the same in every channel.
-  func heatMap(row: Int) throws -> HeatMap {
+  package func heatMap(row: Int) throws -> HeatMap {
     let plane = height * width
     var map = [Float](repeating: 0, count: plane)
     for channel in 0..<(areChannelsEqual ? 1 : channels) {
@@ -68,31 +68,31 @@ struct FeatureMaps: Sendable {
   }
 
   /// Returns the channels of one row, `[channel, height, width]`.
-  func planes(row: Int) -> [Float] {
+  package func planes(row: Int) -> [Float] {
     let count = channels * height * width
     return Array(values[row * count..<(row + 1) * count])
   }
 }
 
 /// Where a map's evidence lies, in numbers.
-struct MapStatistics: Sendable {
-  struct Pixel: Sendable {
-    let row: Int
-    let column: Int
-    let value: Float
+package struct MapStatistics: Sendable {
+  package struct Pixel: Sendable {
+    package let row: Int
+    package let column: Int
+    package let value: Float
   }
 
   /// The pixels of largest magnitude, strongest first; earlier rows and columns first on ties.
-  let strongest: [Pixel]
+  package let strongest: [Pixel]
   /// The smallest share of pixels that holds half of the summed magnitude, 0...1.
-  let halfMassShare: Double
+  package let halfMassShare: Double
   /// Share of pixels whose value is exactly zero: changing them a little changes nothing.
-  let zeroShare: Double
-  let minimum: Float
-  let maximum: Float
+  package let zeroShare: Double
+  package let minimum: Float
+  package let maximum: Float
 
   /// - Complexity: O(n log n) for n pixels.
-  init(_ map: HeatMap) {
+  package init(_ map: HeatMap) {
     let magnitudes = map.values.map(\.magnitude)
     let order = magnitudes.indices.sorted {
       magnitudes[$0] == magnitudes[$1] ? $0 < $1 : magnitudes[$0] > magnitudes[$1]

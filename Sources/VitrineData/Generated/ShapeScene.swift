@@ -1,5 +1,5 @@
-import VitrineImaging
-import VitrineTensor
+public import VitrineImaging
+public import VitrineTensor
 
 #if canImport(Glibc)
   import Glibc
@@ -10,12 +10,16 @@ import VitrineTensor
 #endif
 
 /// A generated picture: one shape on a textured ground, and where the shape is.
-struct ShapeScene: Sendable {
-  /// The classes of the demonstration.
-  enum Shape: Int, CaseIterable, Sendable {
+///
+/// Whoever trains a network on such scenes knows where its evidence must lie: a ground truth for
+/// explanations.
+public struct ShapeScene: Sendable {
+  /// The classes.
+  public enum Shape: Int, CaseIterable, Sendable {
     case circle, square, triangle, cross, star
 
-    var name: String { String(describing: self) }
+    /// In words, such as `circle`.
+    public var name: String { String(describing: self) }
 
     /// Whether a point lies inside, with the shape's centre at the origin and its size about 1.
     func contains(_ u: Double, _ v: Double) -> Bool {
@@ -43,15 +47,16 @@ struct ShapeScene: Sendable {
   }
 
   /// Pixels of each side.
-  static let side = 48
+  public static let side = 48
 
-  let shape: Shape
-  let image: Image
+  public let shape: Shape
+  /// In colour, `side` × `side` pixels.
+  public let image: Image
   /// Whether each pixel belongs to the shape, row by row.
-  let mask: [Bool]
+  public let mask: [Bool]
 
   /// Draws a scene: position, size, tilt, colours and ground by the generator.
-  init(_ shape: Shape, using generator: inout RandomGenerator) throws {
+  public init(_ shape: Shape, using generator: inout RandomGenerator) throws {
     func uniform(_ low: Double, _ high: Double) -> Double {
       low + (high - low) * generator.uniformDouble()
     }
@@ -96,7 +101,9 @@ struct ShapeScene: Sendable {
   }
 
   /// Draws `count` scenes, the classes in turn.
-  static func scenes(_ count: Int, using generator: inout RandomGenerator) throws -> [ShapeScene] {
+  public static func scenes(_ count: Int, using generator: inout RandomGenerator) throws
+    -> [ShapeScene]
+  {
     let shapes = Shape.allCases
     return try (0..<count).map { index in
       try ShapeScene(shapes[index % shapes.count], using: &generator)
@@ -104,7 +111,7 @@ struct ShapeScene: Sendable {
   }
 
   /// Returns scenes as the network's input, samples in 0...1, `[batch, channel, height, width]`.
-  static func tensor(of scenes: [ShapeScene]) throws -> Tensor {
+  public static func tensor(of scenes: [ShapeScene]) throws -> Tensor {
     var values: [Float] = []
     values.reserveCapacity(scenes.count * 3 * side * side)
     for scene in scenes {
@@ -115,8 +122,18 @@ struct ShapeScene: Sendable {
     return try Tensor(values, shape: [scenes.count, 3, side, side])
   }
 
-  /// The shape with a rim of `margin` pixels around it: where a method that sees edges should look.
-  func mask(margin: Int) -> [Bool] {
+  /// Returns scenes as samples: pictures `[sample, 3, 48, 48]` in 0...1 with their classes.
+  ///
+  /// - Throws: ``DataError/invalidArgument(_:)`` if there are none.
+  public static func dataSet(of scenes: [ShapeScene]) throws -> LabeledData {
+    try LabeledData(
+      inputs: tensor(of: scenes), targets: Tensor(scenes.map { Int64($0.shape.rawValue) }),
+      classes: Shape.allCases.map(\.name))
+  }
+
+  /// Returns the shape with a rim of `margin` pixels around it, row by row: where a method that sees
+  /// edges should look.
+  public func mask(margin: Int) -> [Bool] {
     let side = Self.side
     return mask.indices.map { index in
       let (row, column) = (index / side, index % side)

@@ -1,0 +1,64 @@
+import Testing
+import VitrineCore
+import VitrineNetwork
+import VitrineTensor
+import VitrineTestSupport
+
+@Suite("Minimal filtering in plans") struct WinogradTests {
+  /// One convolution over maps of a size.
+  private func network(
+    _ size: Int, kernel: [Int] = [3, 3], stride: Int64 = 1, dilation: Int64 = 1, groups: Int = 1,
+    precision: Network.Precision
+  ) throws -> Network {
+    var draft = GraphDraft()
+    let y = try draft.convolution(
+      "x", from: 32, to: 32, kernel: kernel, stride: stride, dilation: dilation, groups: groups)
+    return try Network(
+      draft.graph(input: [nil, 32, size, size], output: y),
+      configuration: .init(precision: precision, threads: 2))
+  }
+
+  private func output(_ network: Network, _ size: Int) throws -> Tensor {
+    let x = try Tensor.random([1, 32, size, size], seed: 5)
+    return try network.evaluate(Inputs(x, for: network), observing: [.output(network.signature.outputs[0].name)])[0]
+  }
+
+  @Test("only windows of 3 × 3 one pixel apart, on maps of nine tiles, lose the exact sums")
+  func choice() throws {
+    // Below 512 inputs times taps, `exact` is the direct convolution.
+    for (size, kernel, stride, dilation, groups, isFiltered): (Int, [Int], Int64, Int64, Int, Bool)
+      in [
+        (9, [3, 3], 1, 1, 1, true),
+        (8, [3, 3], 1, 1, 1, false),
+        (16, [3, 3], 2, 1, 1, false),
+        (16, [3, 3], 1, 2, 1, false),
+        (16, [3, 3], 1, 1, 2, false),
+        (16, [1, 3], 1, 1, 1, false),
+        (16, [4, 4], 1, 1, 1, false),
+      ]
+    {
+      let single = try network(
+        size, kernel: kernel, stride: stride, dilation: dilation, groups: groups, precision: .single
+      )
+      let exact = try network(
+        size, kernel: kernel, stride: stride, dilation: dilation, groups: groups, precision: .exact)
+      let (fast, slow) = (try output(single, size), try output(exact, size))
+      #expect((fast != slow) == isFiltered)
+      // Rounding of the transforms: some units in the last place.
+      #expect(try relativeDistance(fast, slow) < 2e-6)
+    }
+  }
+
+  @Test("outputs are divided where weights are many or tiles few, and pieces fit the caches")
+  func schedules() {
+    let many = WinogradSchedule(tiles: 196, inputs: 64, outputs: 64, threads: 2)
+    #expect(!many.splitsOutputs && many.tilesAtOnce == 14)
+    let thin = WinogradSchedule(tiles: 196, inputs: 16, outputs: 64, threads: 2)
+    #expect(!thin.splitsOutputs && thin.tilesAtOnce == 56)
+    let few = WinogradSchedule(tiles: 16, inputs: 256, outputs: 256, threads: 2)
+    #expect(few.splitsOutputs)
+    let deep = WinogradSchedule(tiles: 784, inputs: 512, outputs: 512, threads: 2)
+    #expect(deep.splitsOutputs && deep.tilesAtOnce * 36 * 512 * 4 <= 8 << 20)
+    #expect(WinogradSchedule.tiles(height: 9, width: 4) == 3)
+  }
+}
