@@ -20,6 +20,11 @@ let isDependency = ["/checkouts/", "/registry/downloads/"].contains {
 let kernelSettings: [CSetting] =
   isDependency ? [] : [.unsafeFlags(["-O2"], .when(configuration: .debug))]
 
+// A plugin in a shared library is linked against nothing: it finds the core in the program that loads it.
+// `vitrine` therefore exports its symbols (+0.9 MB, start-up time unchanged).
+let exportsSymbols: [LinkerSetting] =
+  isDependency ? [] : [.unsafeFlags(["-Xlinker", "--export-dynamic"], .when(platforms: [.linux]))]
+
 func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .testTarget(
     name: name + "Tests",
@@ -81,15 +86,31 @@ let package = Package(
           "VitrineONNX", "VitrineReport", "VitrineSafetensors", "VitrineTensor", "VitrineTraining",
         ] + methods.map { .target(name: "Vitrine" + $0) }),
       .target(name: "VitrineConformance", dependencies: ["VitrineCore", "VitrineTensor"]),
+      .plugin(
+        name: "NewExplainer",
+        capability: .command(
+          intent: .custom(
+            verb: "new-explainer", description: "Make the target, page and tests of a new method"),
+          permissions: [
+            .writeToPackageDirectory(reason: "The files of the new method are written there.")
+          ]),
+        path: "Plugins/NewExplainer"),
+      .target(name: "CVitrinePlugin"),
+      .target(name: "VitrinePluginKit", dependencies: ["CVitrinePlugin", "VitrineCore"]),
+      .target(
+        name: "VitrinePlugins",
+        dependencies: ["CVitrinePlugin", "VitrineCore", "VitrineFiles", "VitrinePluginKit"]),
       .target(
         name: "VitrineCommand",
         dependencies: [
           "Vitrine", "VitrineCore", "VitrineData", "VitrineFiles", "VitrineImaging",
-          "VitrineNetwork", "VitrineONNX", "VitrineReport", "VitrineSafetensors", "VitrineTensor",
+          "VitrineNetwork", "VitrineONNX", "VitrinePlugins", "VitrineReport",
+          "VitrineSafetensors", "VitrineTensor",
         ]),
       // Its product is `vitrine`; the folder is not, because `Vitrine` and `vitrine` are one folder
       // on the file systems of macOS and Windows.
-      .executableTarget(name: "VitrineTool", dependencies: ["VitrineCommand"]),
+      .executableTarget(
+        name: "VitrineTool", dependencies: ["VitrineCommand"], linkerSettings: exportsSymbols),
 
     ]
     // MARK: - Examples
@@ -114,6 +135,7 @@ let package = Package(
       tests("VitrineImaging"),
       tests("VitrineReport", ["VitrineCore", "VitrineImaging", "VitrineTensor"]),
       tests("VitrineConformance", ["Vitrine", "VitrineCore", "VitrineTensor"]),
+      tests("VitrinePlugins", ["CVitrinePlugin", "VitrineCore", "VitrineReport", "VitrineTool"]),
       tests(
         "VitrineCommand",
         [
@@ -129,7 +151,7 @@ let package = Package(
   swiftLanguageModes: [.v6]
 )
 
-for target in package.targets where target.name != "CVitrineKernels" {
+for target in package.targets where target.type != .plugin && !target.name.hasPrefix("C") {
   target.swiftSettings = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("InternalImportsByDefault"),

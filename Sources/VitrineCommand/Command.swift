@@ -16,14 +16,15 @@ public enum Command {
   public static let version = "0.1.0"
 
   static let verbs: [Verb] = [
-    .methods, .describe, .inspect, .predict, .explain, .compare, .check, .demo, .benchmark,
+    .methods, .describe, .inspect, .predict, .explain, .compare, .check, .plugins, .demo,
+    .benchmark,
   ]
 
   /// Runs one command line.
   ///
   /// - Parameters:
   ///   - arguments: The words after the program's name.
-  ///   - environment: Only `NO_COLOR` and `TERM` are looked at.
+  ///   - environment: Only `NO_COLOR`, `TERM` and `VITRINE_PLUGINS` are looked at.
   ///   - console: Where text goes. Files are written to the paths in the arguments.
   ///   - catalog: The methods that can be chosen by name.
   ///   - cancellation: Once cancelled, the run stops, removes what is not finished, and returns
@@ -33,7 +34,9 @@ public enum Command {
     arguments: [String], environment: [String: String], console: any Console,
     catalog: MethodCatalog = .standard, cancellation: Cancellation = Cancellation()
   ) -> ExitCode {
-    let session = Session(console: console, catalog: catalog, cancellation: cancellation)
+    let session = Session(
+      console: console, catalog: catalog, cancellation: cancellation,
+      pluginFolders: environment["VITRINE_PLUGINS"] ?? "")
     let words = arguments.prefix { $0 != "--" }
     do {
       try dispatch(arguments, session)
@@ -68,7 +71,7 @@ public enum Command {
   /// - Parameter catalog: The methods that can be chosen by name; register more to add them to the command.
   public static func main(catalog: MethodCatalog = .standard) -> Never {
     var environment: [String: String] = [:]
-    for name in ["NO_COLOR", "TERM"] {
+    for name in ["NO_COLOR", "TERM", "VITRINE_PLUGINS"] {
       environment[name] = getenv(name).map { String(cString: $0) }
     }
     Interruption.listen()
@@ -108,6 +111,7 @@ public enum Command {
     let invocation = try ArgumentParser.parse(words, for: verb)
     var session = session
     session.isQuiet = invocation.has("quiet")
+    if verb.usesMethods { try session.addPlugins(invocation) }
     try verb.run(invocation, session)
   }
 

@@ -3,6 +3,7 @@ import VitrineFiles
 import VitrineImaging
 import VitrineNetwork
 import VitrineONNX
+import VitrinePlugins
 import VitrineSafetensors
 import VitrineTensor
 
@@ -17,6 +18,7 @@ extension CommandError {
       case let error as ONNXError: CommandError(onnx: error)
       case let error as SafetensorsError: CommandError(safetensors: error)
       case let error as FileError: CommandError(file: error)
+      case let error as PluginError: CommandError(plugin: error)
       case let error as ImagingError: CommandError(imaging: error)
       case let error as TensorError: .badData(error.description)
       default:
@@ -79,6 +81,13 @@ extension CommandError {
     case .unfit: self = .badData(error.description)
     case .cannotCreate: self.init(.cannotCreate, code: "cannot-create", error.description)
     case .cannotWrite: self.init(.inputOutput, code: "cannot-write", error.description)
+    }
+  }
+
+  private init(plugin error: PluginError) {
+    switch error {
+    case .cannotOpen: self.init(.noInput, code: "cannot-open", error.description)
+    default: self = .badData(error.description, code: "bad-plugin")
     }
   }
 

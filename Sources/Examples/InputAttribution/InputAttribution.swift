@@ -41,7 +41,7 @@ struct InputAttribution {
     let explainer = try MethodCatalog.standard.explainer(
       named: "integrated-gradients", options: ["steps": "100", "rule": "right", "baseline": "0"])
     let explanation = try explainer.explain(
-      network, at: Inputs(test.inputs, for: network), target: .output(0), context: Context())
+      network, at: Inputs(test.inputs, for: network), target: .index(0), context: Context())
     let found = try values(of: explanation.attribution.tensor)
     let meanGradients = try explanation.attributions
       .first { $0.name.hasSuffix("mean-gradient") }

@@ -12,6 +12,11 @@ enum CommonFlags {
   static let labels = Flag(
     "labels", .value("FILE"), help: "Names of the classes, one on each line, in the model's order.")
 
+  static let plugin = Flag(
+    "plugin", .repeated("PATH"), group: .common,
+    help: "Add the methods of a plugin, or of every plugin in a folder; the variable "
+      + "VITRINE_PLUGINS names folders too.")
+
   /// How verbs that print only text and need no model behave.
   static let messages = [quiet, noColor]
 

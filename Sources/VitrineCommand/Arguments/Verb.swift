@@ -51,5 +51,10 @@ struct Verb: Sendable {
     self.run = run
   }
 
+  /// Whether it chooses from the catalog, which plugins extend then.
+  var usesMethods: Bool {
+    name != "plugins" && flags.contains { $0.name == CommonFlags.plugin.name }
+  }
+
   var usage: String { "vitrine \(name)\(operands.usage)" + (flags.isEmpty ? "" : " [options]") }
 }

@@ -25,7 +25,7 @@ extension Verb {
         "machine", .toggle,
         help: "Measure the machine instead: multiply-adds and bytes per second. Takes no MODEL."),
       CommonFlags.json,
-    ] + CommonFlags.running,
+    ] + CommonFlags.running + [CommonFlags.plugin],
     examples: [
       Example(command: "vitrine benchmark model.onnx", purpose: "forward pass of one sample"),
       Example(

@@ -1,6 +1,7 @@
 import VitrineCore
 import VitrineNetwork
 import VitrineONNX
+import VitrineReport
 import VitrineSafetensors
 import VitrineTensor
 

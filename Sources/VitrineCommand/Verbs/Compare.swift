@@ -34,7 +34,7 @@ extension Verb {
       Flag(
         "report", .value("OUT.html"),
         help: "Write a page with every method's figures, in one file."),
-    ] + CommonFlags.picture + CommonFlags.running,
+    ] + CommonFlags.picture + CommonFlags.running + [CommonFlags.plugin],
     examples: [
       Example(
         command: "vitrine compare model.onnx cat.png -m saliency,jacobian --output strip.png",

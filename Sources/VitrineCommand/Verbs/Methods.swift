@@ -5,7 +5,7 @@ extension Verb {
   static let methods = Verb(
     "methods",
     summary: "list the methods of explanation",
-    flags: [CommonFlags.json] + CommonFlags.messages,
+    flags: [CommonFlags.json, CommonFlags.plugin] + CommonFlags.messages,
     examples: [
       Example(command: "vitrine methods", purpose: "every method with what it tells"),
       Example(command: "vitrine methods --json", purpose: "the same for scripts"),
@@ -32,7 +32,7 @@ extension Verb {
     "describe",
     summary: "explain one method and its options",
     operands: .exactly(["METHOD"]),
-    flags: [CommonFlags.json] + CommonFlags.messages,
+    flags: [CommonFlags.json, CommonFlags.plugin] + CommonFlags.messages,
     examples: [
       Example(
         command: "vitrine describe gradient-magnitude",

@@ -48,14 +48,14 @@ public struct ScatterPlot: Sendable {
     for tick in x.ticks {
       let column = left + x.position(of: tick)
       canvas.fill(x: column, y: top, width: 1, height: side, Self.grid)
-      let text = ColorBar.short(Float(tick))
+      let text = NumberText.short(Float(tick))
       canvas.write(
         text, x: column - text.count * BitmapFont.advance / 2, y: top + side + 6)
     }
     for tick in y.ticks {
       let row = top + side - 1 - y.position(of: tick)
       canvas.fill(x: left, y: row, width: side, height: 1, Self.grid)
-      let text = ColorBar.short(Float(tick))
+      let text = NumberText.short(Float(tick))
       canvas.write(
         text, x: left - 6 - text.count * BitmapFont.advance, y: row - BitmapFont.glyphHeight / 2)
     }

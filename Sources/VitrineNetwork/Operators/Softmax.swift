@@ -10,7 +10,7 @@ package enum Softmaxes {
 ///
 /// From operator set 13 on the sum runs along one axis, the last one by default; before, along that
 /// axis (by default 1) and all after it.
-struct Softmax: Operator {
+package struct Softmax: Operator {
   package let axis: NormalizedAxis
 
   package init(_ node: NodeReader) throws { axis = try NormalizedAxis(node) }

@@ -1,4 +1,4 @@
-package import VitrineTensor
+import VitrineTensor
 
 /// A graph as training sees it: parameters are values that change, batch normalisation looks at the
 /// batch, dropout drops.
