@@ -31,8 +31,7 @@ struct TrainingFusion {
     }
 
     for (index, node) in wiring.nodes.enumerated() where needed[index] {
-      guard node.operation is Convolution || node.operation is Gemm || node.operation is MatMul,
-        let output = node.outputs.first.flatMap({ $0 })
+      guard Self.canHaveTail(node, types), let output = node.outputs.first.flatMap({ $0 })
       else { continue }
       var tail = Tail(result: output)
       if node.operation is MatMul, let reader = onlyReader(output),
@@ -60,6 +59,15 @@ struct TrainingFusion {
 
   /// Returns the value that stands for a node's output in memory.
   func result(of node: Int, _ output: Int) -> Int { tails[node]?.result ?? output }
+
+  /// Whether a node is a product or convolution that has a kernel.
+  private static func canHaveTail(_ node: Wiring.Node, _ types: [ValueType]) -> Bool {
+    if node.operation is Convolution {
+      return node.inputs.first.flatMap { $0 }.map { (3...4).contains(types[$0].shape.rank) }
+        ?? false
+    }
+    return TrainingProduct(node, types, tail: nil) != nil
+  }
 
   /// Returns the bias if a node adds one to every row of a product.
   private static func bias(_ node: Wiring.Node, added output: Int, _ types: [ValueType]) -> Int? {

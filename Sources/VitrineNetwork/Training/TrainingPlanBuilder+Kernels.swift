@@ -26,7 +26,7 @@ extension TrainingPlanBuilder {
 
     switch node.operation {
     case let convolution as Convolution:
-      guard reals.count == node.inputs.count, (3...4).contains(inputShape.rank) else { return nil }
+      guard (3...4).contains(inputShape.rank) else { return nil }
       let windows = try convolution.windows(input: inputShape, weight: types[reals[1]].shape)
       return .convolution(
         Self.slidingWindow(
@@ -290,6 +290,6 @@ extension TrainingPlanBuilder {
 }
 
 extension KernelFunction {
-  static var identity: KernelFunction { KernelFunction(function: VK_IDENTITY) }
-  static var rectifier: KernelFunction { KernelFunction(function: VK_RELU) }
+  static var identity: KernelFunction { KernelFunction(VK_IDENTITY) }
+  static var rectifier: KernelFunction { KernelFunction(VK_RELU) }
 }

@@ -46,12 +46,12 @@ struct TrainingPlanBuilder {
         "'\(wiring.values[output].name)' does not depend on the parameters")
     }
     for index in wiring.nodes.indices where needed[index] { try addForward(index) }
-    endKernels(&forward)
+    forward += takeKernels()
     places.output = place(output)
     places.outputCotangent = cotangentPlace(output)
     begun.insert(owner(output))
     for index in path.nodes.reversed() where needed[index] { try addBackward(index) }
-    endKernels(&backward)
+    backward += takeKernels()
     places.gradients = graph.parameterValues.map { value in
       begun.contains(owner(value)) ? cotangentPlace(value) : nil
     }
@@ -72,7 +72,7 @@ struct TrainingPlanBuilder {
     } else if try addForwardKernel(index) {
       return
     } else {
-      endKernels(&forward)
+      forward += takeKernels()
       for case let output? in node.outputs where types[output].dataType.isFloatingPoint {
         _ = place(output)
       }
@@ -86,7 +86,7 @@ struct TrainingPlanBuilder {
     let results = node.outputs.map { $0.map { fusion.result(of: index, $0) } }
     guard results.contains(where: { $0.map { begun.contains(owner($0)) } ?? false }) else { return }
     if try addBackwardKernel(index) { return }
-    endKernels(&backward)
+    backward += takeKernels()
     let wanted = node.inputs.map { $0.map(isActive) ?? false }
     var targets: [(place: Int, adds: Bool)?] = []
     for (input, isWanted) in zip(node.inputs, wanted) {
@@ -217,9 +217,10 @@ struct TrainingPlanBuilder {
     emit(operation)
   }
 
-  private mutating func endKernels(_ steps: inout [TrainingPlan.Step]) {
-    if !operations.isEmpty { steps.append(.kernels(operations)) }
-    operations = []
+  /// Returns the operations listed since the last step of the reference as a step.
+  private mutating func takeKernels() -> [TrainingPlan.Step] {
+    defer { operations = [] }
+    return operations.isEmpty ? [] : [.kernels(operations)]
   }
 
   /// Tells convolutions where their scratch memory is.
