@@ -4,6 +4,7 @@
 #define VITRINE_KERNEL_TABLE_H
 
 #include "include/vitrine_kernels.h"
+#include "include/vitrine_training.h"
 #include "team.h"
 
 typedef struct {
@@ -37,6 +38,8 @@ typedef struct {
   double (*burn)(int64_t rounds);
   // Reads `count` floats `passes` times, `count` a multiple of 128; their sum is of no use.
   float (*stream)(const float *memory, size_t count, int64_t passes);
+  void (*train)(const vk_train_op *, void *const *buffers, vk_team *);
+  int64_t (*prepare_train)(vk_train_op *);
 } vk_kernels;
 
 extern const vk_kernels vk_kernels_portable;

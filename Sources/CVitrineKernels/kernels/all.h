@@ -24,6 +24,8 @@
 #include "packing.h"
 #include "burn.h"
 
+#include "training/all.h"
+
 #define VK_TABLE                          \
   {                                       \
     .convolution = run_convolution,       \
@@ -46,4 +48,6 @@
     .pack_spectra = pack_spectra,         \
     .burn = burn,                         \
     .stream = stream,                     \
+    .train = run_train,                   \
+    .prepare_train = prepare_train,       \
   }
