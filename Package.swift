@@ -38,9 +38,14 @@ let package = Package(
     .library(name: "Vitrine", targets: ["Vitrine"]),
     .library(name: "VitrineCore", targets: ["VitrineCore", "VitrineTensor"]),
     .library(name: "VitrineNetwork", targets: ["VitrineNetwork", "VitrineONNX"]),
+    .library(name: "VitrineTraining", targets: ["VitrineLayers", "VitrineTraining"]),
+    .library(name: "VitrineData", targets: ["VitrineData"]),
     .library(name: "VitrineImaging", targets: ["VitrineImaging"]),
     .library(name: "VitrineConformance", targets: ["VitrineConformance"]),
     .library(name: "VitrineCommand", targets: ["VitrineCommand"]),
+    .library(name: "VitrinePluginKit", targets: ["VitrinePluginKit"]),
+    .library(name: "VitrinePlugins", targets: ["VitrinePlugins"]),
+    .plugin(name: "NewExplainer", targets: ["NewExplainer"]),
     .executable(name: "vitrine", targets: ["VitrineTool"]),
   ] + methods.map { .library(name: "Vitrine" + $0, targets: ["Vitrine" + $0]) },
   dependencies: [],
@@ -96,10 +101,16 @@ let package = Package(
           ]),
         path: "Plugins/NewExplainer"),
       .target(name: "CVitrinePlugin"),
-      .target(name: "VitrinePluginKit", dependencies: ["CVitrinePlugin", "VitrineCore"]),
+      .target(name: "CVitrineProcess"),
+      .target(
+        name: "VitrinePluginKit",
+        dependencies: ["CVitrinePlugin", "VitrineCore", "VitrineTensor"]),
       .target(
         name: "VitrinePlugins",
-        dependencies: ["CVitrinePlugin", "VitrineCore", "VitrineFiles", "VitrinePluginKit"]),
+        dependencies: [
+          "CVitrinePlugin", "CVitrineProcess", "VitrineCore", "VitrineFiles", "VitrinePluginKit",
+          "VitrineTensor",
+        ]),
       .target(
         name: "VitrineCommand",
         dependencies: [
@@ -111,7 +122,6 @@ let package = Package(
       // on the file systems of macOS and Windows.
       .executableTarget(
         name: "VitrineTool", dependencies: ["VitrineCommand"], linkerSettings: exportsSymbols),
-
     ]
     // MARK: - Examples
     + examples.map {
@@ -137,7 +147,16 @@ let package = Package(
       tests("VitrineImaging"),
       tests("VitrineReport", ["VitrineCore", "VitrineImaging", "VitrineTensor"]),
       tests("VitrineConformance", ["Vitrine", "VitrineCore", "VitrineTensor"]),
-      tests("VitrinePlugins", ["CVitrinePlugin", "VitrineCore", "VitrineReport", "VitrineTool"]),
+      .executableTarget(
+        name: "HostilePlugin",
+        dependencies: ["Vitrine", "VitrineCore", "VitrinePluginKit", "VitrineTensor"],
+        path: "Tests/_HostilePlugin"),
+      tests(
+        "VitrinePlugins",
+        [
+          "CVitrinePlugin", "HostilePlugin", "Vitrine", "VitrineConformance", "VitrineCore",
+          "VitrineNetwork", "VitrineONNX", "VitrinePluginKit", "VitrineTensor", "VitrineTool",
+        ]),
       tests(
         "VitrineCommand",
         [

@@ -2,7 +2,7 @@ import VitrineCore
 
 /// What `vitrine explain` is asked: the flags, decoded and checked against the method.
 struct ExplainRequest: Sendable {
-  let explainer: any Explainer
+  let explainer: any Explaining
   let method: Method
   /// Every option with its value, defaults included.
   let options: [(name: String, value: String)]
@@ -30,8 +30,8 @@ struct ExplainRequest: Sendable {
     method name: String, _ invocation: Invocation, catalog: MethodCatalog,
     defaults: [(name: String, value: String)] = [], target defaultTarget: String = "top"
   ) throws {
-    let type = try catalog.explainerType(named: name)
-    method = type.method
+    let entry = try catalog.entry(named: name)
+    method = entry.method
     var given = try Self.options(invocation, method)
     for option in defaults
     where method.options.contains(where: { $0.name == option.name })
@@ -40,7 +40,7 @@ struct ExplainRequest: Sendable {
       given.append(option)
     }
     let options = try Options(given, for: method)
-    explainer = try type.init(options: options)
+    explainer = try entry.make(options)
     self.options = options.texts
     target = try Self.target(invocation, method, default: defaultTarget)
   }
@@ -52,8 +52,8 @@ struct ExplainRequest: Sendable {
   init(
     method name: String, settings: [String], _ invocation: Invocation, catalog: MethodCatalog
   ) throws {
-    let type = try catalog.explainerType(named: name)
-    method = type.method
+    let entry = try catalog.entry(named: name)
+    method = entry.method
     var given = try Self.options(settings)
     if let layer = invocation.text("layer"), let option = method.layerOption,
       !given.contains(where: { $0.name == option.name })
@@ -61,7 +61,7 @@ struct ExplainRequest: Sendable {
       given.append((option.name, layer))
     }
     let options = try Options(given, for: method)
-    explainer = try type.init(options: options)
+    explainer = try entry.make(options)
     self.options = options.texts
     target = method.usesTarget ? try Self.target(invocation, method, default: "top") : .top
   }

@@ -25,7 +25,7 @@ extension Verb {
         "machine", .toggle,
         help: "Measure the machine instead: multiply-adds and bytes per second. Takes no MODEL."),
       CommonFlags.json,
-    ] + CommonFlags.running + [CommonFlags.plugin],
+    ] + CommonFlags.plugins + CommonFlags.running,
     examples: [
       Example(command: "vitrine benchmark model.onnx", purpose: "forward pass of one sample"),
       Example(
@@ -101,12 +101,12 @@ extension Verb {
     _ name: String, _ invocation: Invocation, _ network: Network, _ inputs: Inputs,
     _ settings: RunSettings, _ session: Session
   ) throws -> () throws -> Void {
-    let method = try MethodCatalog.standard.explainerType(named: name).method
+    let method = try session.catalog.entry(named: name).method
     // Without a choice a Jacobian has all its rows; and what a layer is asked for is no class.
     let isJacobian = method.options.contains { $0.name == "outputs" }
     let target = isJacobian || method.explainsLayer(invocation) ? "top" : "0"
     let request = try ExplainRequest(
-      method: name, invocation, catalog: .standard, defaults: [("timing", "false")],
+      method: name, invocation, catalog: session.catalog, defaults: [("timing", "false")],
       target: target)
     let context = Context(
       seed: settings.seed, memoryLimit: settings.configuration.memoryLimit ?? 1 << 30,

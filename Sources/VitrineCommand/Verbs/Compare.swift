@@ -34,7 +34,7 @@ extension Verb {
       Flag(
         "report", .value("OUT.html"),
         help: "Write a page with every method's figures, in one file."),
-    ] + CommonFlags.picture + CommonFlags.running + [CommonFlags.plugin],
+    ] + CommonFlags.picture + CommonFlags.plugins + CommonFlags.running,
     examples: [
       Example(
         command: "vitrine compare model.onnx cat.png -m saliency,jacobian --output strip.png",
@@ -130,7 +130,7 @@ private struct ComparedMethods {
           + catalog.methods.map(\.identifier).joined(separator: ", "))
     }
     let names = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-    let methods = try names.map { try catalog.explainerType(named: $0).method }
+    let methods = try names.map { try catalog.entry(named: $0).method }
     var isUsed = Array(repeating: false, count: invocation.texts("set").count)
     requests = try zip(names, methods).map { name, method in
       var given: [String] = []

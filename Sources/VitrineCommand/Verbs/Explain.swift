@@ -35,7 +35,7 @@ extension Verb {
         "raw", .value("OUT.npy"),
         help: "Write the attribution of all inputs as an array, batch axis first."),
       CommonFlags.json,
-    ] + CommonFlags.picture + CommonFlags.running + [CommonFlags.plugin],
+    ] + CommonFlags.picture + CommonFlags.plugins + CommonFlags.running,
     examples: [
       Example(
         command:

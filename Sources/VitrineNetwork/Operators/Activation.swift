@@ -21,6 +21,8 @@ protocol Activation: Operator {
 }
 
 extension Activation {
+  package var pushforwardRule: PushforwardRule { .symmetric }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     [ValueType(try RealInputs(inputs, "X").shape(0), .float32)]
   }
@@ -98,6 +100,8 @@ package struct ThresholdedRelu: Activation {
 /// `x` above 0, `slope · x` below, with a slope that broadcasts to the input.
 package struct PRelu: Operator {
   package init(_ node: NodeReader) {}
+
+  package var pushforwardRule: PushforwardRule { .elementwise }
 
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let inputs = try RealInputs(inputs, "X", "slope")
@@ -213,6 +217,8 @@ package struct Clip: Operator {
   package func bounds(inputs: [Tensor?]) throws -> Bounds {
     try attributes ?? Bounds(minimum: bound(inputs, 1), maximum: bound(inputs, 2))
   }
+
+  package var pushforwardRule: PushforwardRule { .symmetric }
 
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     if attributes != nil { return [ValueType(try RealInputs(inputs, "X").shape(0), .float32)] }

@@ -36,7 +36,7 @@ struct KernelFunction {
     }
   }
 
-  private init(_ function: vk_function, _ alpha: Double = 0, _ beta: Double = 0) {
+  init(_ function: vk_function, _ alpha: Double = 0, _ beta: Double = 0) {
     self.function = function
     self.alpha = Float(alpha)
     self.beta = Float(beta)
