@@ -94,6 +94,17 @@ struct Call {
 }
 
 extension Objective {
+  /// The elements of a sample that it reads, if they are few.
+  var elements: Set<Int>? {
+    let elements: Set<Int>
+    switch form {
+    case .elements(let list): elements = Set(list)
+    case .weighted(let terms): elements = Set(terms.map(\.element))
+    case .channelMean, .sum, .mean, .cotangent: return nil
+    }
+    return (1...16).contains(elements.count) ? elements : nil
+  }
+
   /// Returns the objective for some of the samples.
   func restricted(to samples: Range<Int>, of total: Int) throws -> Objective {
     guard samples.count < total else { return self }

@@ -155,12 +155,12 @@ struct PreparedEngine: Sendable {
   }
 
   func gradients(
-    of source: Int, withRespectTo sites: [Int], observing targets: [Int], inputs: [Tensor],
-    rules: RuleTable, cotangents: [Tensor]
+    of source: Int, elements: Set<Int>? = nil, withRespectTo sites: [Int], observing targets: [Int],
+    inputs: [Tensor], rules: RuleTable, cotangents: [Tensor]
   ) throws -> (values: [Tensor], gradients: [[Tensor]]) {
     try engine.gradients(
-      of: source, withRespectTo: sites, observing: targets, inputs: inputs, rules: rules,
-      cotangents: cotangents)
+      of: source, elements: elements, withRespectTo: sites, observing: targets, inputs: inputs,
+      rules: rules, cotangents: cotangents)
   }
 
   func summation(_ terms: GradientTerms) throws -> GradientSummation? {
@@ -168,9 +168,9 @@ struct PreparedEngine: Sendable {
   }
 
   func coveredEvaluation(
-    of target: Int, covering input: Int, _ covered: ChangedRegion
+    of target: Int, elements: Set<Int>?, covering input: Int, _ covered: ChangedRegion
   ) throws -> CoveredEvaluation? {
-    try engine.coveredEvaluation(of: target, covering: input, covered)
+    try engine.coveredEvaluation(of: target, elements: elements, covering: input, covered)
   }
 
   /// What moves in a straight line as `moving` inputs do, on the way to `source`.

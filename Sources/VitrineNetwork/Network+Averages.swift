@@ -174,7 +174,7 @@ private struct Average {
     let rows = [Int](repeating: sample, count: batch)
     let needsStem = problem.sites.contains { stem.contains[$0] }
     let terms = GradientTerms(
-      source: problem.source,
+      source: problem.source, elements: objective.elements,
       cotangent: try objective.selecting(rows, of: samples).cotangent(
         for: try problem.differentiableShape(engine), engine.realType),
       sums: (needsStem ? stem.boundary : []) + direct, lines: lines,

@@ -11,7 +11,8 @@ extension Network {
     guard configuration.precision != .double, takesBatches, port.batchAxis == 0, boxes.count > 1,
       let value = try? value(.input(input)), let target = try? self.value(objective.site),
       let covered = ChangedRegion(boxes, over: cover.shape.dimensions),
-      let prepared = try prepare(covered, of: value, to: target, at: inputs, boxes: boxes.count)
+      let prepared = try prepare(
+        covered, of: value, to: target, objective.elements, at: inputs, boxes: boxes.count)
     else {
       return try scoresVariantByVariant(
         of: objective, at: inputs, covering: input, with: cover, in: boxes, context: context)
@@ -40,7 +41,9 @@ extension Network {
   }
 
   private func prepare(
-    _ covered: ChangedRegion, of input: Int, to target: Int, at inputs: Inputs, boxes: Int
+    _ covered: ChangedRegion, of input: Int, to target: Int, _ elements: Set<Int>?,
+    at inputs: Inputs,
+    boxes: Int
   ) throws -> (
     call: Call, single: PreparedEngine, evaluation: CoveredEvaluation, batch: Int
   )? {
@@ -49,7 +52,8 @@ extension Network {
     let batch = Self.batch(boxes, preferred: single.preferredBatch)
     let rows = try call.selecting([Int](repeating: 0, count: batch))
     guard let engine = try? engines.engine(for: rows), engine.keepsSamplesApart(batch),
-      let evaluation = try engine.coveredEvaluation(of: target, covering: input, covered)
+      let evaluation = try engine.coveredEvaluation(
+        of: target, elements: elements, covering: input, covered)
     else { return nil }
     return (call, single, evaluation, batch)
   }

@@ -313,12 +313,15 @@ extension PlanBuilder {
     epilogue: Epilogue, use: String = "backward"
   ) throws {
     try forEachPhase(convolution, planes: planes, epilogue: epilogue) { phase, epilogue in
+      let channels = neededChannels[fused.node]
       let groups = try convolution.slices(backward: true).map { slice in
+        let slice = slice.reading(channels)
         let weights = try constants.constant(
           .init(
             node: fused.node, use: use,
             variant: [
               fused.batchNormalization ?? -1, slice.block, phase.target.row, phase.target.column,
+              slice.inputBlocks.lowerBound, slice.inputBlocks.upperBound,
             ])
         ) { try convolution.packed(slice, taps: phase.taps.map(\.index), backward: true) }
         return KernelGroup(

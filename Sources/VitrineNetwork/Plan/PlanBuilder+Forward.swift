@@ -227,7 +227,8 @@ extension PlanBuilder {
   ) throws {
     let offsets = forwardOffsets(convolution, in: source)
     let taps = Array(0..<convolution.taps)
-    let groups = try convolution.slices(backward: false).map { slice in
+    let slices = needed(convolution.slices(backward: false), of: convolution.node)
+    let groups = try slices.map { slice in
       let weights = try constants.constant(
         .init(node: convolution.node, use: use, variant: key + [slice.block])
       ) { try convolution.packed(slice, taps: taps, backward: false) }

@@ -13,6 +13,9 @@ struct PlanRequest: Hashable, Sendable {
   var rules: RuleTable?
   /// Cotangents for each sample.
   var cotangents = 0
+  /// The elements of one sample of `source`, or of the only target, that matter; `nil` for all. The others
+  /// may hold anything.
+  var elements: Set<Int>?
   /// Values that are not computed but given as points of straight lines.
   var lines: [Int] = []
   /// Values whose cotangents are summed over the batch, and over repetitions of the plan.
@@ -56,6 +59,8 @@ final class PlanBuilder {
   var remainingContributions: [Int: Int] = [:]
   /// Where the ends of lines, and weighted sums, are kept from one repetition to the next.
   var averaging = Averaging()
+  /// For some convolutions, by node, the output channels that matter.
+  private(set) var neededChannels: [Int: Set<Int>] = [:]
   /// What is covered of an input; `nil` if the plan computes everything.
   var covering: Covering?
   /// The slot in which the source's cotangents come, `[cotangents · batch, …]`: after the inputs.
@@ -112,6 +117,7 @@ final class PlanBuilder {
     slotCount = wiring.inputs.count + (request.source == nil ? 0 : 1)
     averaging.reserveSlots(for: request, &slotCount)
     for (slot, value) in wiring.inputs.enumerated() { slots[value] = slot }
+    if let elements = request.elements { neededChannels = channels(of: elements) }
   }
 
   /// Returns the plan and, for each target and then each site, the slot that will hold it.

@@ -30,13 +30,13 @@ final class PlannedExecutor: Engine {
   }
 
   func gradients(
-    of source: Int, withRespectTo sites: [Int], observing targets: [Int], inputs: [Tensor],
-    rules: RuleTable, cotangents: [Tensor]
+    of source: Int, elements: Set<Int>?, withRespectTo sites: [Int], observing targets: [Int],
+    inputs: [Tensor], rules: RuleTable, cotangents: [Tensor]
   ) throws -> (values: [Tensor], gradients: [[Tensor]]) {
     let (plan, results) = try plan(
       PlanRequest(
         targets: targets, source: source, sites: sites, rules: rules,
-        cotangents: cotangents.count))
+        cotangents: cotangents.count, elements: elements))
     let slots = try plan.run(
       inputs + [try joined(cotangents.map(row))], log: stopwatch.log)
     let tensors = results.compactMap { slots[$0] }
@@ -50,17 +50,19 @@ final class PlannedExecutor: Engine {
 
   func summation(_ terms: GradientTerms) throws -> GradientSummation? {
     let request = PlanRequest(
-      targets: [], source: terms.source, cotangents: 1, lines: terms.lines.map(\.value),
+      targets: [], source: terms.source, cotangents: 1, elements: terms.elements,
+      lines: terms.lines.map(\.value),
       sums: terms.sums)
     let (plan, results) = try plan(request)
     return try GradientSummation(plan, request, terms, results: results, log: stopwatch.log)
   }
 
   func coveredEvaluation(
-    of target: Int, covering input: Int, _ covered: ChangedRegion
+    of target: Int, elements: Set<Int>?, covering input: Int, _ covered: ChangedRegion
   ) throws -> CoveredEvaluation? {
     let builder = try PlanBuilder(
-      specialization, PlanRequest(targets: [target]), constants: constants, isExact: isExact,
+      specialization, PlanRequest(targets: [target], elements: elements), constants: constants,
+      isExact: isExact,
       threads: threads, memoryLimit: memoryLimit)
     builder.covering = Covering(input, covered)
     guard builder.chooseRegions() else { return nil }
