@@ -125,7 +125,7 @@ public struct Network: Differentiable {
       let chunk = try objective.restricted(to: samples, of: call.samples)
       let result = try engine.gradients(
         of: problem.source,
-        elements: targets.contains(problem.source) ? nil : chunk.elements,
+        channels: targets.contains(problem.source) ? nil : chunk.channels(of: shape),
         withRespectTo: problem.sites, observing: [problem.source] + targets, inputs: tensors,
         rules: problem.rules,
         cotangents: [try chunk.cotangent(for: shape, engine.realType)])

@@ -13,8 +13,8 @@ package struct GradientTerms {
   }
 
   let source: Int
-  /// The elements of one sample of `source` outside which the cotangent is zero; `nil` for all.
-  let elements: Set<Int>?
+  /// The channels of `source` outside which the cotangent is zero; `nil` for all.
+  let channels: Set<Int>?
   /// Of the whole batch.
   let cotangent: Tensor
   /// The values y.

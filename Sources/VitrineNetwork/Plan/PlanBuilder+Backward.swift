@@ -273,7 +273,7 @@ extension PlanBuilder {
     let isWhole = convolution.rows.stride == 1 && convolution.columns.stride == 1
     guard convolution.isDepthwise else {
       try contribute(to: input, canMask: isWhole) { planes, epilogue in
-        if suitsWinograd(convolution, output: planes.shape) {
+        if suitsWinograd(convolution, output: planes.shape), neededChannels[fused.node] == nil {
           try emitWinograd(
             convolution, from: given, to: planes, backward: true, epilogue: epilogue,
             [fused.batchNormalization ?? -1])

@@ -188,7 +188,8 @@ extension PlanBuilder {
       return
     }
     let source = planes(of: input)
-    if suitsWinograd(convolution, output: output.shape) {
+    // A few channels cost less than the transforms of all.
+    if suitsWinograd(convolution, output: output.shape), neededChannels[fused.node] == nil {
       try emitWinograd(
         convolution, from: source, to: output, backward: false, epilogue: epilogue, key)
       return

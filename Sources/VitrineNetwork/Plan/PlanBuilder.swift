@@ -13,9 +13,9 @@ struct PlanRequest: Hashable, Sendable {
   var rules: RuleTable?
   /// Cotangents for each sample.
   var cotangents = 0
-  /// The elements of one sample of `source`, or of the only target, that matter; `nil` for all. The others
-  /// may hold anything.
-  var elements: Set<Int>?
+  /// The channels of `source`, or of the only target, that matter; `nil` for all. The others may hold
+  /// anything.
+  var channels: Set<Int>?
   /// Values that are not computed but given as points of straight lines.
   var lines: [Int] = []
   /// Values whose cotangents are summed over the batch, and over repetitions of the plan.
@@ -117,7 +117,7 @@ final class PlanBuilder {
     slotCount = wiring.inputs.count + (request.source == nil ? 0 : 1)
     averaging.reserveSlots(for: request, &slotCount)
     for (slot, value) in wiring.inputs.enumerated() { slots[value] = slot }
-    if let elements = request.elements { neededChannels = channels(of: elements) }
+    if let channels = request.channels { neededChannels = convolutions(leadingTo: channels) }
   }
 
   /// Returns the plan and, for each target and then each site, the slot that will hold it.

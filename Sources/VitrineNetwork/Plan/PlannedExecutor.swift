@@ -30,13 +30,13 @@ final class PlannedExecutor: Engine {
   }
 
   func gradients(
-    of source: Int, elements: Set<Int>?, withRespectTo sites: [Int], observing targets: [Int],
+    of source: Int, channels: Set<Int>?, withRespectTo sites: [Int], observing targets: [Int],
     inputs: [Tensor], rules: RuleTable, cotangents: [Tensor]
   ) throws -> (values: [Tensor], gradients: [[Tensor]]) {
     let (plan, results) = try plan(
       PlanRequest(
         targets: targets, source: source, sites: sites, rules: rules,
-        cotangents: cotangents.count, elements: elements))
+        cotangents: cotangents.count, channels: channels))
     let slots = try plan.run(
       inputs + [try joined(cotangents.map(row))], log: stopwatch.log)
     let tensors = results.compactMap { slots[$0] }
@@ -50,7 +50,7 @@ final class PlannedExecutor: Engine {
 
   func summation(_ terms: GradientTerms) throws -> GradientSummation? {
     let request = PlanRequest(
-      targets: [], source: terms.source, cotangents: 1, elements: terms.elements,
+      targets: [], source: terms.source, cotangents: 1, channels: terms.channels,
       lines: terms.lines.map(\.value),
       sums: terms.sums)
     let (plan, results) = try plan(request)
@@ -58,10 +58,10 @@ final class PlannedExecutor: Engine {
   }
 
   func coveredEvaluation(
-    of target: Int, elements: Set<Int>?, covering input: Int, _ covered: ChangedRegion
+    of target: Int, channels: Set<Int>?, covering input: Int, _ covered: ChangedRegion
   ) throws -> CoveredEvaluation? {
     let builder = try PlanBuilder(
-      specialization, PlanRequest(targets: [target], elements: elements), constants: constants,
+      specialization, PlanRequest(targets: [target], channels: channels), constants: constants,
       isExact: isExact,
       threads: threads, memoryLimit: memoryLimit)
     builder.covering = Covering(input, covered)

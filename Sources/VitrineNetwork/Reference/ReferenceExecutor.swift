@@ -22,7 +22,7 @@ package struct ReferenceExecutor<T: RealScalar>: Engine {
   }
 
   package func gradients(
-    of source: Int, elements: Set<Int>?, withRespectTo sites: [Int], observing targets: [Int],
+    of source: Int, channels: Set<Int>?, withRespectTo sites: [Int], observing targets: [Int],
     inputs: [Tensor], rules: RuleTable, cotangents: [Tensor]
   ) throws -> (values: [Tensor], gradients: [[Tensor]]) {
     try gradients(

@@ -4,14 +4,12 @@ internal import VitrineTensor
 // as in fully convolutional networks, only the channels of that class are computed, and only from them do
 // cotangents come back.
 extension PlanBuilder {
-  /// Returns, for the convolutions that lead to a value channel by channel, the output channels that some
-  /// elements of the value depend on.
-  func channels(of elements: Set<Int>) -> [Int: Set<Int>] {
+  /// Returns the convolution that leads to the source or target channel by channel, by its node, with the
+  /// output channels that `channels` depend on; nothing if there is none.
+  func convolutions(leadingTo channels: Set<Int>) -> [Int: Set<Int>] {
     guard var value = request.source ?? request.targets.first, types[value].shape.rank > 1
     else { return [:] }
     let whole = Set(request.targets + request.sites + request.sums)
-    let area = types[value].shape.dimensions.dropFirst(2).reduce(1, *)
-    let channels = Set(elements.map { $0 / max(area, 1) })
     while let index = producers[value] {
       let fused = nodes[index]
       let input = fused.input
