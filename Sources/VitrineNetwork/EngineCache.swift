@@ -33,11 +33,17 @@ final class EngineCache: Sendable {
   /// Returns the engine for inputs of these shapes.
   ///
   /// - Throws: ``NetworkError`` if the shapes do not fit the graph.
-  func engine(for inputs: [Tensor]) throws -> PreparedEngine {
-    let key = inputs.map(\.shape.dimensions)
+  ///
+  /// - Parameter samples: Extent of the first axis instead of that of the inputs.
+  func engine(for inputs: [Tensor], samples: Int? = nil) throws -> PreparedEngine {
+    let key = inputs.map { input in
+      samples.map { [$0] + input.shape.dimensions.dropFirst() } ?? input.shape.dimensions
+    }
     if let engine = engines.withLock({ $0[key] }) { return engine }
-    let types = inputs.map { ($0.shape, $0.dataType.isFloatingPoint ? .float32 : $0.dataType) }
-    let engine = try make(types)
+    let engine = try make(
+      zip(inputs, key).map { input, shape in
+        (try Shape(shape), input.dataType.isFloatingPoint ? .float32 : input.dataType)
+      })
     engines.withLock { cache in
       // Callers with ever new shapes must not fill the memory with plans.
       if cache.count >= 8 { cache.removeAll() }
@@ -155,12 +161,12 @@ struct PreparedEngine: Sendable {
   }
 
   func gradients(
-    of source: Int, withRespectTo sites: [Int], observing targets: [Int], inputs: [Tensor],
-    rules: RuleTable, cotangents: [Tensor]
+    of source: Int, channels: Set<Int>? = nil, withRespectTo sites: [Int], observing targets: [Int],
+    inputs: [Tensor], rules: RuleTable, cotangents: [Tensor]
   ) throws -> (values: [Tensor], gradients: [[Tensor]]) {
     try engine.gradients(
-      of: source, withRespectTo: sites, observing: targets, inputs: inputs, rules: rules,
-      cotangents: cotangents)
+      of: source, channels: channels, withRespectTo: sites, observing: targets, inputs: inputs,
+      rules: rules, cotangents: cotangents)
   }
 
   func summation(_ terms: GradientTerms) throws -> GradientSummation? {
@@ -168,9 +174,9 @@ struct PreparedEngine: Sendable {
   }
 
   func coveredEvaluation(
-    of target: Int, covering input: Int, _ covered: ChangedRegion
+    of target: Int, channels: Set<Int>?, covering input: Int, _ covered: ChangedRegion
   ) throws -> CoveredEvaluation? {
-    try engine.coveredEvaluation(of: target, covering: input, covered)
+    try engine.coveredEvaluation(of: target, channels: channels, covering: input, covered)
   }
 
   /// What moves in a straight line as `moving` inputs do, on the way to `source`.

@@ -124,8 +124,10 @@ public struct Network: Differentiable {
       let shape = try problem.differentiableShape(engine)
       let chunk = try objective.restricted(to: samples, of: call.samples)
       let result = try engine.gradients(
-        of: problem.source, withRespectTo: problem.sites, observing: [problem.source] + targets,
-        inputs: tensors, rules: problem.rules,
+        of: problem.source,
+        channels: targets.contains(problem.source) ? nil : chunk.channels(of: shape),
+        withRespectTo: problem.sites, observing: [problem.source] + targets, inputs: tensors,
+        rules: problem.rules,
         cotangents: [try chunk.cotangent(for: shape, engine.realType)])
       return (
         values: try chunk.values(of: result.values[0]), gradients: result.gradients[0],

@@ -305,7 +305,7 @@ extension PlanBuilder {
   ) throws {
     guard convolution.isDepthwise else {
       try contribute(to: input) { planes, epilogue in
-        if suitsWinograd(convolution, output: planes.shape) {
+        if suitsWinograd(convolution, output: planes.shape), neededChannels[fused.node] == nil {
           try emitWinograd(
             convolution, from: given, to: planes, backward: true, epilogue: epilogue,
             [fused.batchNormalization ?? -1])
@@ -345,12 +345,15 @@ extension PlanBuilder {
     epilogue: Epilogue, use: String = "backward"
   ) throws {
     try forEachPhase(convolution, planes: planes, epilogue: epilogue) { phase, epilogue in
+      let channels = neededChannels[fused.node]
       let groups = try convolution.slices(backward: true).map { slice in
+        let slice = slice.reading(channels)
         let weights = try constants.constant(
           .init(
             node: fused.node, use: use,
             variant: [
               fused.batchNormalization ?? -1, slice.block, phase.target.row, phase.target.column,
+              slice.inputBlocks.lowerBound, slice.inputBlocks.upperBound,
             ])
         ) { try convolution.packed(slice, taps: phase.taps.map(\.index), backward: true) }
         return KernelGroup(

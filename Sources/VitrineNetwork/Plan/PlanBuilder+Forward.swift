@@ -193,7 +193,8 @@ extension PlanBuilder {
       return
     }
     let source = planes(of: input)
-    if suitsWinograd(convolution, output: output.shape) {
+    // A few channels cost less than the transforms of all.
+    if suitsWinograd(convolution, output: output.shape), neededChannels[fused.node] == nil {
       try emitWinograd(
         convolution, from: source, to: output, backward: false, epilogue: epilogue, key)
       return
@@ -232,7 +233,8 @@ extension PlanBuilder {
   ) throws {
     let offsets = forwardOffsets(convolution, in: source)
     let taps = Array(0..<convolution.taps)
-    let groups = try convolution.slices(backward: false).map { slice in
+    let slices = needed(convolution.slices(backward: false), of: convolution.node)
+    let groups = try slices.map { slice in
       let weights = try constants.constant(
         .init(node: convolution.node, use: use, variant: key + [slice.block])
       ) { try convolution.packed(slice, taps: taps, backward: false) }

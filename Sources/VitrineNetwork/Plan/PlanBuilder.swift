@@ -15,6 +15,9 @@ struct PlanRequest: Hashable, Sendable {
   var cotangents = 0
   /// Whether the backward pass is repeated with other cotangents after one forward pass.
   var repeatsBackward = false
+  /// The channels of `source`, or of the only target, that matter; `nil` for all. The others may hold
+  /// anything.
+  var channels: Set<Int>?
   /// Values that are not computed but given as points of straight lines.
   var lines: [Int] = []
   /// Values whose cotangents are summed over the batch, and over repetitions of the plan.
@@ -63,6 +66,8 @@ final class PlanBuilder {
   var remainingContributions: [Int: Int] = [:]
   /// Where the ends of lines, and weighted sums, are kept from one repetition to the next.
   var averaging = Averaging()
+  /// For some convolutions, by node, the output channels that matter.
+  private(set) var neededChannels: [Int: Set<Int>] = [:]
   /// What is covered of an input; `nil` if the plan computes everything.
   var covering: Covering?
   /// The slot in which the source's cotangents come, `[cotangents · batch, …]`: after the inputs.
@@ -120,6 +125,7 @@ final class PlanBuilder {
     slotCount = wiring.inputs.count + (request.source == nil ? 0 : 1)
     averaging.reserveSlots(for: request, &slotCount)
     for (slot, value) in wiring.inputs.enumerated() { slots[value] = slot }
+    if let channels = request.channels { neededChannels = convolutions(leadingTo: channels) }
   }
 
   /// Returns the plan and, for each target and then each site, the slot that will hold it.
