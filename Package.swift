@@ -38,6 +38,8 @@ let package = Package(
     .library(name: "Vitrine", targets: ["Vitrine"]),
     .library(name: "VitrineCore", targets: ["VitrineCore", "VitrineTensor"]),
     .library(name: "VitrineNetwork", targets: ["VitrineNetwork", "VitrineONNX"]),
+    .library(name: "VitrineTraining", targets: ["VitrineLayers", "VitrineTraining"]),
+    .library(name: "VitrineData", targets: ["VitrineData"]),
     .library(name: "VitrineImaging", targets: ["VitrineImaging"]),
     .library(name: "VitrineConformance", targets: ["VitrineConformance"]),
     .library(name: "VitrineCommand", targets: ["VitrineCommand"]),
@@ -134,7 +136,9 @@ let package = Package(
       tests("VitrineCore", ["VitrineTensor"]),
       tests("VitrineNetwork", ["VitrineCore", "VitrineONNX", "VitrineTensor"]),
       tests("VitrineTraining", ["VitrineCore", "VitrineFiles", "VitrineNetwork", "VitrineTensor"]),
-      tests("VitrineLayers", ["VitrineCore", "VitrineNetwork", "VitrineONNX", "VitrineTensor"]),
+      tests(
+        "VitrineLayers",
+        ["VitrineCore", "VitrineNetwork", "VitrineONNX", "VitrineTensor", "VitrineTraining"]),
       tests("VitrineONNX", ["VitrineCore", "VitrineFiles", "VitrineNetwork", "VitrineTensor"]),
       tests("VitrineSafetensors", ["VitrineLayers", "VitrineNetwork", "VitrineTensor"]),
       tests(

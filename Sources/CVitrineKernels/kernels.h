@@ -4,6 +4,7 @@
 #define VITRINE_KERNEL_TABLE_H
 
 #include "include/vitrine_kernels.h"
+#include "include/vitrine_training.h"
 #include "team.h"
 
 typedef struct {
@@ -18,6 +19,9 @@ typedef struct {
   void (*layout)(vk_kind, const vk_layout_change *, void *const *buffers, vk_team *);
   void (*fill)(const vk_fill *, void *const *buffers, vk_team *);
   void (*product)(const vk_matrix_product *, void *const *buffers, vk_team *);
+  void (*line)(const vk_line *, void *const *buffers, vk_team *);
+  void (*weighted_sum)(const vk_weighted_sum *, void *const *buffers, vk_team *);
+  void (*patch)(const vk_patch *, void *const *buffers, vk_team *);
   void (*pack_group)(
     float *packed, const float *source, const int64_t *tap_source, const int32_t *tap_inputs,
     size_t tap_count, size_t tap_lanes, int64_t input_stride, int64_t output_stride, size_t outputs,
@@ -34,6 +38,8 @@ typedef struct {
   double (*burn)(int64_t rounds);
   // Reads `count` floats `passes` times, `count` a multiple of 128; their sum is of no use.
   float (*stream)(const float *memory, size_t count, int64_t passes);
+  void (*train)(const vk_train_op *, void *const *buffers, vk_team *);
+  int64_t (*prepare_train)(vk_train_op *);
 } vk_kernels;
 
 extern const vk_kernels vk_kernels_portable;

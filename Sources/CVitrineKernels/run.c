@@ -110,6 +110,9 @@ void vk_run_timed(
       case VK_UNPACK: kernels->layout(op->kind, &op->as.layout, buffers, &team); break;
       case VK_FILL: kernels->fill(&op->as.fill, buffers, &team); break;
       case VK_MATRIX_PRODUCT: kernels->product(&op->as.product, buffers, &team); break;
+      case VK_LINE: kernels->line(&op->as.line, buffers, &team); break;
+      case VK_WEIGHTED_SUM: kernels->weighted_sum(&op->as.weighted_sum, buffers, &team); break;
+      case VK_PATCH: kernels->patch(&op->as.patch, buffers, &team); break;
     }
     if (seconds != NULL) seconds[i] += now() - start;
   }

@@ -42,6 +42,13 @@ public struct Context: Sendable {
     onProgress?(Progress(done: done, total: total, unit: unit))
   }
 
+  /// The same, without progress: for a part of a task that counts in other units.
+  public var silent: Context {
+    Context(
+      seed: seed, memoryLimit: memoryLimit, labels: labels, cancellation: cancellation,
+      resolveBaseline: resolveBaseline)
+  }
+
   /// Call between units of work.
   ///
   /// - Throws: ``CoreError/cancelled`` once ``Cancellation/cancel()`` was called.

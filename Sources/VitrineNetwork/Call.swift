@@ -6,7 +6,7 @@ internal import VitrineTensor
 struct Call {
   let samples: Int
   private let network: Network
-  private let tensors: [Tensor]
+  let tensors: [Tensor]
   private let isBatchFixedToOne: Bool
 
   /// Checks inputs against the network's signature.
@@ -54,6 +54,11 @@ struct Call {
     self.samples = samples ?? 1
     self.tensors = tensors
     isBatchFixedToOne = ports.contains { $0.dimensions.first == 1 }
+  }
+
+  /// Returns the inputs of a batch put together from some of the samples.
+  func selecting(_ positions: [Int]) throws -> [Tensor] {
+    try tensors.map { try $0.rows(positions) }
   }
 
   /// Calls `body` with batches of the inputs, in order: the whole batch where it is small, parts that

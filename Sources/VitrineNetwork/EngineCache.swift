@@ -18,6 +18,7 @@ final class EngineCache: Sendable {
   private let memoryLimit: Int
   private let threads: Int
   private let constants = PackedConstants()
+  private let arenas = ArenaPool()
   /// Times the operations of plans, for as long as someone asks it to.
   let stopwatch = Stopwatch()
   private let engines = Mutex<[[[Int]]: PreparedEngine]>([:])
@@ -58,7 +59,8 @@ final class EngineCache: Sendable {
         wiring, inputs: inputs, real: Float.self, memoryLimit: memoryLimit)
       return PreparedEngine(
         PlannedExecutor(
-          specialization, constants: constants, threads: threads, memoryLimit: memoryLimit,
+          specialization, constants: constants, arenas: arenas, threads: threads,
+          memoryLimit: memoryLimit,
           isExact: configuration.precision == .exact, stopwatch: stopwatch),
         specialization, realType: .float32)
     }
@@ -128,16 +130,20 @@ struct PreparedEngine: Sendable {
     self.engine = engine
     self.specialization = specialization
     self.realType = realType
-    preferredBatch = max(1, min(256, Self.cacheBytes / specialization.widestOperatorBytes))
+    preferredBatch = specialization.samplesInCache
   }
-
-  /// Leaves room for weights in a third-level cache of 32 MiB.
-  private static let cacheBytes = 20 << 20
 
   func shape(of value: Int) throws -> Shape { specialization.types[value].shape }
 
-  /// How many cotangents of `samples` samples one backward pass takes at most.
-  func cotangentLimit(samples: Int) -> Int { max(1, preferredBatch / max(1, samples)) }
+  /// Whether kernels can hold a value.
+  func hasPlanes(_ value: Int) -> Bool {
+    let shape = specialization.types[value].shape
+    return PlaneShape(shape.dimensions) != nil && shape.count > 0
+  }
+
+  /// How many cotangents of `samples` samples to ask for at once: many share a forward pass, few leave
+  /// room to stop in between.
+  func cotangentLimit(samples: Int) -> Int { max(16, 4 * preferredBatch / max(1, samples)) }
 
   /// Whether a batch of `samples` may be cut anywhere.
   func keepsSamplesApart(_ samples: Int) -> Bool { specialization.keepsSamplesApart(samples) }
@@ -149,10 +155,33 @@ struct PreparedEngine: Sendable {
   }
 
   func gradients(
-    of source: Int, withRespectTo sites: [Int], inputs: [Tensor], rules: RuleTable,
-    cotangents: [Tensor]
-  ) throws -> (value: Tensor, gradients: [[Tensor]]) {
+    of source: Int, withRespectTo sites: [Int], observing targets: [Int], inputs: [Tensor],
+    rules: RuleTable, cotangents: [Tensor]
+  ) throws -> (values: [Tensor], gradients: [[Tensor]]) {
     try engine.gradients(
-      of: source, withRespectTo: sites, inputs: inputs, rules: rules, cotangents: cotangents)
+      of: source, withRespectTo: sites, observing: targets, inputs: inputs, rules: rules,
+      cotangents: cotangents)
+  }
+
+  func summation(_ terms: GradientTerms) throws -> GradientSummation? {
+    try engine.summation(terms)
+  }
+
+  func coveredEvaluation(
+    of target: Int, covering input: Int, _ covered: ChangedRegion
+  ) throws -> CoveredEvaluation? {
+    try engine.coveredEvaluation(of: target, covering: input, covered)
+  }
+
+  /// What moves in a straight line as `moving` inputs do, on the way to `source`.
+  func affineStem(of source: Int, moving: [Int]) -> AffineStem {
+    AffineStem(specialization, of: source, moving: moving)
+  }
+
+  func pushforward(
+    of target: Int, along tangents: [[Int: Tensor]], inputs: [Tensor],
+    checkpoint: (Int) throws -> Void
+  ) throws -> [Tensor] {
+    try engine.pushforward(of: target, along: tangents, inputs: inputs, checkpoint: checkpoint)
   }
 }

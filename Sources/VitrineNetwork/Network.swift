@@ -109,20 +109,39 @@ public struct Network: Differentiable {
   public func gradients(
     of objective: Objective, withRespectTo sites: [Site], at inputs: Inputs, rules: BackwardRules
   ) throws -> Gradients {
+    try gradients(
+      of: objective, withRespectTo: sites, at: inputs, rules: rules, observing: [])
+  }
+
+  public func gradients(
+    of objective: Objective, withRespectTo sites: [Site], at inputs: Inputs, rules: BackwardRules,
+    observing observed: [Site]
+  ) throws -> Gradients {
+    let targets = try observed.map(value)
     let problem = try Problem(objective.site, sites, rules, network: self)
     let call = try Call(inputs, network: self)
     let parts = try call.chunks { engine, tensors, samples in
       let shape = try problem.differentiableShape(engine)
       let chunk = try objective.restricted(to: samples, of: call.samples)
       let result = try engine.gradients(
-        of: problem.source, withRespectTo: problem.sites, inputs: tensors, rules: problem.rules,
+        of: problem.source, withRespectTo: problem.sites, observing: [problem.source] + targets,
+        inputs: tensors, rules: problem.rules,
         cotangents: [try chunk.cotangent(for: shape, engine.realType)])
-      return (values: try chunk.values(of: result.value), gradients: result.gradients[0])
+      return (
+        values: try chunk.values(of: result.values[0]), gradients: result.gradients[0],
+        observed: Array(result.values.dropFirst())
+      )
     }
+    let depends = wiring.dependents(of: wiring.inputs)
     return Gradients(
       values: parts.flatMap(\.values),
       tensors: try sites.indices.map { index in try joined(parts.map { $0.gradients[index] }) },
-      applications: problem.rules.applications)
+      applications: problem.rules.applications,
+      observed: try targets.indices.map { index in
+        // What no input changes is the same in every part.
+        try depends[targets[index]]
+          ? joined(parts.map { $0.observed[index] }) : parts[0].observed[index]
+      })
   }
 
   public func jacobian(
@@ -143,12 +162,13 @@ public struct Network: Differentiable {
         try context.checkCancellation()
         let chunk = elements[start..<min(start + limit, elements.count)]
         let result = try engine.gradients(
-          of: problem.source, withRespectTo: problem.sites, inputs: tensors, rules: problem.rules,
+          of: problem.source, withRespectTo: problem.sites, observing: [problem.source],
+          inputs: tensors, rules: problem.rules,
           cotangents: try chunk.map {
             try Objective(output, .elements([$0])).cotangent(for: shape, engine.realType)
           })
         rows += result.gradients
-        values = [result.value]
+        values = result.values
         context.progress(rows.count, of: elements.count, "outputs")
       }
       let picked = try values.first.map { value in
@@ -194,7 +214,7 @@ public struct Network: Differentiable {
 }
 
 /// What is differentiated with respect to what.
-private struct Problem {
+struct Problem {
   let source: Int
   let sites: [Int]
   let rules: RuleTable

@@ -244,13 +244,14 @@ private final class TensorStorage: @unchecked Sendable {
   init(byteCount: Int) {
     // Rounded up to whole vectors, so that kernels may read the last one in full.
     let capacity = (max(byteCount, 1) + 63) & ~63
-    let memory = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 64)
+    let memory = MemoryPool.shared.take(capacity)
     (memory + byteCount).initializeMemory(as: UInt8.self, repeating: 0, count: capacity - byteCount)
     bytes = UnsafeMutableRawBufferPointer(start: memory, count: byteCount)
   }
 
   deinit {
-    bytes.baseAddress?.deallocate()
+    guard let memory = bytes.baseAddress else { return }
+    MemoryPool.shared.giveBack(memory, (max(bytes.count, 1) + 63) & ~63)
   }
 }
 

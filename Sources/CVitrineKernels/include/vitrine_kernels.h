@@ -47,11 +47,11 @@ typedef struct {
   int64_t row_stride;    // times s to visit every s-th row
 } vk_map;
 
-// A bit mask: one uint16_t per blocked pixel, bit l = lane l. Distances in uint16_t units;
-// always dense `[image][block][row][pixel]`.
+// A bit mask: one uint16_t per blocked pixel, bit l = lane l. Distances in uint16_t units.
 typedef struct {
-  int32_t buffer;  // -1: absent
-  int32_t images;  // images stored; image n of an operation uses mask image n % images
+  int32_t buffer;        // -1: absent
+  int32_t images;        // images stored; image n of an operation uses mask image n % images
+  int32_t pixel_stride;  // 1, or s to visit every s-th pixel
   int64_t offset;  // in uint16_t from the buffer's start
   int64_t image_stride, block_stride, row_stride;
 } vk_mask;
@@ -178,7 +178,7 @@ int64_t vk_spectral_scratch(int points_y, int points_x, int threads);
 
 // Pooling windows: kernel, stride, dilation, and top/left padding, for outputs height x width. Windows are
 // clipped to the input's planes, so halos are not read; a window that is empty then gives 0 and index 0xffff.
-// A NaN is the maximum only if it comes first. At most 65535 taps where indices are kept. No epilogue.
+// The first NaN of a window is its maximum. At most 65535 taps where indices are kept. No epilogue.
 // Backward passes write every pixel of the planes, each as one sum over its windows in row-major order.
 typedef struct {
   vk_map input, output;
@@ -192,6 +192,9 @@ typedef struct {
   // Backward: image n reads the indices of image n % index_images.
   int32_t index_buffer, index_images;
   int64_t index_offset;
+  // Backward only: what is done to the input's cotangents before they are stored, as in an epilogue.
+  vk_mask read_mask;
+  vk_backward_rule rule;
 } vk_pool_window;
 
 // Elementwise over a map, planes of height x width. All kinds end with the epilogue. A `second` with pixel
@@ -242,6 +245,44 @@ typedef struct {
   float alpha, beta;
 } vk_matrix_product;
 
+// Points of a straight line: image n of the output = start + fractions[n] * direction, as one multiply-add,
+// then the epilogue. `start` and `direction` are one image.
+typedef struct {
+  vk_map start, direction, output;
+  int32_t images, blocks, height, width;
+  int32_t fraction_buffer;
+  int64_t fraction_offset;  // in floats; one for each image
+  vk_epilogue epilogue;
+} vk_line;
+
+// Adds weights[n] * image n of `input`, image after image, to double-precision sums
+// `[block][row][pixel][16]`. Images of weight 0 are left out, whatever they hold.
+typedef struct {
+  vk_map input;
+  int32_t images, blocks, height, width;
+  int32_t sum_buffer, weight_buffer;
+  int64_t sum_offset, weight_offset;  // in doubles; one weight for each image
+} vk_weighted_sum;
+
+// Where a piece of a vk_patch lies, all in pixels.
+typedef struct {
+  int64_t y, x;                  // of its first pixel in the base; may lie outside
+  int64_t overlay_y, overlay_x;  // what the overlay covers of the base
+  int64_t overlay_height, overlay_width;
+  int64_t source_y, source_x;    // the overlay's pixel that is laid there first
+} vk_patch_place;
+
+// Pieces of one size, image n from its own place: the overlay where it covers, else the base, else `outside`.
+// All pixel strides are 16. The overlay has an image for each piece, or image stride 0, or is absent.
+typedef struct {
+  vk_map base, overlay, output;
+  int32_t images, blocks, height, width;
+  int32_t base_height, base_width;
+  int32_t place_buffer;
+  int64_t place_offset;  // in vk_patch_place; one for each image
+  float outside;
+} vk_patch;
+
 typedef enum {
   VK_CONVOLUTION,
   VK_WINOGRAD,
@@ -263,6 +304,9 @@ typedef enum {
   VK_UNPACK,              // map -> plain
   VK_FILL,
   VK_MATRIX_PRODUCT,
+  VK_LINE,
+  VK_WEIGHTED_SUM,
+  VK_PATCH,
 } vk_kind;
 
 typedef struct {
@@ -277,6 +321,9 @@ typedef struct {
     vk_layout_change layout;
     vk_fill fill;
     vk_matrix_product product;
+    vk_line line;
+    vk_weighted_sum weighted_sum;
+    vk_patch patch;
   } as;
 } vk_op;
 

@@ -213,6 +213,6 @@ VK_INLINE const transform *transform_of(int points) {
 }
 
 // Where `to_spectrum` leaves frequency k.
-VK_INLINE int place_of(const transform *t, int k) {
+VK_INLINE int frequency_place(const transform *t, int k) {
   return k % t->outer * t->inner + k / t->outer;
 }

@@ -360,8 +360,8 @@ VK_INLINE int sides_of(int64_t filters) { return filters <= side_lanes ? most_si
 static void find_places(spectral_job *job) {
   const int points = job->across->points;
   for (int k = 0; k <= points / 2; k++) {
-    job->places[k] = (uint8_t)place_of(job->across, k);
-    job->mirrored[k] = (uint8_t)place_of(job->across, k ? points - k : 0);
+    job->places[k] = (uint8_t)frequency_place(job->across, k);
+    job->mirrored[k] = (uint8_t)frequency_place(job->across, k ? points - k : 0);
   }
 }
 

@@ -51,7 +51,9 @@ struct AugNet {
       Tensor([0.5, -0.25, 0.75, 0.5], shape: [1, 4]), for: network)
     let prediction = try network.evaluate(point, observing: [.output("y")])[0]
     let again = try loaded.evaluate(point, observing: [.output("y")])[0]
-    print("prediction \(try prediction.elements(of: Double.self)), after loading the same: \(prediction == again)")
+    print(
+      "prediction \(try prediction.elements(of: Double.self)), after loading the same: \(prediction == again)"
+    )
 
     // dY/dX three ways: backwards through the network, by central differences, and in closed form.
     let automatic = try jacobian(of: loaded, at: point, ["mode": "reverse"])
@@ -60,7 +62,9 @@ struct AugNet {
     let truth = SineCosine.jacobian(at: [0.5, -0.25, 0.75, 0.5]).flatMap { $0 }
     print("\n  output input   automatic differentiation   central difference      of the function")
     for index in automatic.indices {
-      print("  \(index / 4)      \(index % 4)       \(automatic[index])   \(differences[index])   \(truth[index])")
+      print(
+        "  \(index / 4)      \(index % 4)       \(automatic[index])   \(differences[index])   \(truth[index])"
+      )
     }
     let error = zip(automatic, differences).map { abs($0 - $1) }.max() ?? 0
     print("largest difference between the first two: \(error)")

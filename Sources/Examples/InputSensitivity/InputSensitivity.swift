@@ -173,7 +173,9 @@ struct InputSensitivity {
       metrics: [.accuracy], seed: 3)
     try trainer.fit(training, epochs: 10, batchSize: 32)
     let network = trainer.network
-    print("\npointing game on \(test.count) pictures of shapes, accuracy \(try trainer.evaluate(test).metrics[.accuracy] ?? 0)")
+    print(
+      "\npointing game on \(test.count) pictures of shapes, accuracy \(try trainer.evaluate(test).metrics[.accuracy] ?? 0)"
+    )
 
     let maps = try MethodCatalog.standard.explainer(
       named: "gradient-magnitude", options: ["channels": "sum-then-abs"]
@@ -185,7 +187,11 @@ struct InputSensitivity {
         MaskAgreement(map: map(sample), mask: scenes[1000 + sample].mask(margin: 2))?.isHit == true
       }
     }
-    print("  gradient  \(hits { Array(maps[$0 * pixels..<($0 + 1) * pixels]) }) of \(test.count) on the shape or its rim")
-    print("  random    \(hits { _ in (0..<pixels).map { _ in generator.uniformFloat() } }) of \(test.count)")
+    print(
+      "  gradient  \(hits { Array(maps[$0 * pixels..<($0 + 1) * pixels]) }) of \(test.count) on the shape or its rim"
+    )
+    print(
+      "  random    \(hits { _ in (0..<pixels).map { _ in generator.uniformFloat() } }) of \(test.count)"
+    )
   }
 }

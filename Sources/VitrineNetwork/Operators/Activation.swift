@@ -21,6 +21,8 @@ protocol Activation: Operator {
 }
 
 extension Activation {
+  package var pushforwardRule: PushforwardRule { .symmetric }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     [ValueType(try RealInputs(inputs, "X").shape(0), .float32)]
   }
@@ -98,6 +100,8 @@ package struct ThresholdedRelu: Activation {
 /// `x` above 0, `slope · x` below, with a slope that broadcasts to the input.
 package struct PRelu: Operator {
   package init(_ node: NodeReader) {}
+
+  package var pushforwardRule: PushforwardRule { .elementwise }
 
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let inputs = try RealInputs(inputs, "X", "slope")
@@ -214,6 +218,8 @@ package struct Clip: Operator {
     try attributes ?? Bounds(minimum: bound(inputs, 1), maximum: bound(inputs, 2))
   }
 
+  package var pushforwardRule: PushforwardRule { .symmetric }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     if attributes != nil { return [ValueType(try RealInputs(inputs, "X").shape(0), .float32)] }
     let inputs = try RealInputs(inputs, "input", "min", "max", optional: 2)
@@ -328,7 +334,7 @@ package struct Celu: Activation {
 // MARK: - Smooth steps
 
 /// `1 / (1 + exp(-x))`.
-struct Sigmoid: Activation {
+package struct Sigmoid: Activation {
   package init(_ node: NodeReader) {}
 
   func value<T: RealScalar>(_ x: T) -> T { .sigmoid(x) }
@@ -336,7 +342,7 @@ struct Sigmoid: Activation {
   func derivative<T: RealScalar>(_ x: T) -> T { .sigmoid(x) * .sigmoid(-x) }
 }
 
-struct Tanh: Activation {
+package struct Tanh: Activation {
   package init(_ node: NodeReader) {}
 
   func value<T: RealScalar>(_ x: T) -> T { .tanh(x) }
@@ -345,7 +351,7 @@ struct Tanh: Activation {
 }
 
 /// `log(1 + exp(x))`.
-struct Softplus: Activation {
+package struct Softplus: Activation {
   package init(_ node: NodeReader) {}
 
   func value<T: RealScalar>(_ x: T) -> T {

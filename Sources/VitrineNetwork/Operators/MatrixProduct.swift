@@ -22,6 +22,8 @@ package struct Gemm: Operator {
     transposesB = try node.flag("transB", default: false)
   }
 
+  package var pushforwardRule: PushforwardRule { .multilinear(additive: [2]) }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     [ValueType(try Layout(self, RealInputs(inputs, "A", "B", "C", optional: 1)).output, .float32)]
   }
@@ -142,6 +144,8 @@ package struct Gemm: Operator {
 /// its missing axis is missing from the output, too.
 package struct MatMul: Operator {
   package init(_ node: NodeReader) {}
+
+  package var pushforwardRule: PushforwardRule { .multilinear(additive: []) }
 
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     [ValueType(try Layout(RealInputs(inputs, "A", "B")).output, .float32)]

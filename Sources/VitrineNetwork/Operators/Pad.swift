@@ -96,6 +96,8 @@ package struct Pad: Operator {
     return sides
   }
 
+  package var pushforwardRule: PushforwardRule { .linear }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let data = try inputs.required(0, "data")
     if let value = inputs.optional(2) {

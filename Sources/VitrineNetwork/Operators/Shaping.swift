@@ -16,6 +16,8 @@ package protocol Reshaping: Operator {
 }
 
 extension Reshaping {
+  package var pushforwardRule: PushforwardRule { .linear }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let data = try inputs.required(0, "data")
     return [ValueType(try outputShape(inputs), data.dataType.inferred)]
@@ -174,6 +176,8 @@ struct Dropout: Operator {
     maskIsReal = node.opset < 10
   }
 
+  package var pushforwardRule: PushforwardRule { .linear }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let data = try inputs.required(0, "data")
     if inputs.optional(2) != nil {
@@ -214,6 +218,8 @@ package struct ShapeOf: Operator {
     end = node.has("end") ? try node.integer("end") : nil
   }
 
+  package var pushforwardRule: PushforwardRule { .zero }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     [ValueType(constant: extents(of: try inputs.required(0, "data").shape))]
   }
@@ -236,6 +242,8 @@ package struct ShapeOf: Operator {
 /// Returns the number of elements of its input.
 package struct SizeOf: Operator {
   package init(_ node: NodeReader) throws { try node.expect(inputs: 1...1) }
+
+  package var pushforwardRule: PushforwardRule { .zero }
 
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     [ValueType(constant: Tensor(scalar: Int64(try inputs.required(0, "data").shape.count)))]

@@ -1,5 +1,4 @@
 internal import CVitrineKernels
-internal import Synchronization
 internal import VitrineTensor
 
 /// A list of steps that computes values and gradients for one combination of shapes and sites.
@@ -19,7 +18,14 @@ final class Plan: Sendable {
     case host(@Sendable (inout Frame) throws -> Void, for: OperationPurpose)
   }
 
+  /// Where the steps begin that a ``Repetition`` repeats, and where they end.
+  struct Stages: Sendable {
+    /// Steps before these run once, and leave what the others read.
+    let repeated: Range<Int>
+  }
+
   private let steps: [Step]
+  private let stages: Stages
   private let operations: OperationList
   /// What each kernel operation is for.
   private let purposes: [OperationPurpose]
@@ -28,13 +34,15 @@ final class Plan: Sendable {
   private let arenaByteCount: Int
   private let slotCount: Int
   private let threads: Int
-  private let freeArenas = Mutex<[Arena]>([])
+  private let arenas: ArenaPool
 
   init(
-    steps: [Step], operations: OperationList, purposes: [OperationPurpose],
-    layers: [PlannedLayer], arenaByteCount: Int, slotCount: Int, threads: Int
+    steps: [Step], stages: Stages, operations: OperationList, purposes: [OperationPurpose],
+    layers: [PlannedLayer], arenas: ArenaPool, arenaByteCount: Int, slotCount: Int, threads: Int
   ) {
+    self.arenas = arenas
     self.steps = steps
+    self.stages = stages
     self.operations = operations
     self.purposes = purposes
     self.layers = layers
@@ -53,17 +61,18 @@ final class Plan: Sendable {
   ///   - log: Told how long each operation took; `nil` to time none.
   /// - Returns: All slots.
   func run(_ inputs: [Tensor], log: OperationLog? = nil) throws -> [Tensor?] {
-    let arena = freeArenas.withLock { $0.popLast() } ?? Arena(byteCount: arenaByteCount)
-    defer {
-      // One or two callers at a time are usual; memory beyond the cache's size is not hoarded.
-      if arenaByteCount <= 64 << 20 {
-        freeArenas.withLock { if $0.count < 2 { $0.append(arena) } }
-      }
-    }
-    var frame = Frame(
-      arena: arena.memory,
-      slots: inputs + [Tensor?](repeating: nil, count: slotCount - inputs.count))
-    for step in steps {
+    let arena = try arenas.take(arenaByteCount)
+    defer { arenas.giveBack(arena) }
+    var frame = frame(inputs, in: arena)
+    try run(steps.indices, &frame, log)
+    log?.countRun(of: allPurposes, among: layers)
+    return frame.slots
+  }
+
+  fileprivate func run(
+    _ range: Range<Int>, _ frame: inout Frame, _ log: OperationLog?
+  ) throws {
+    for step in steps[range] {
       switch step {
       case .host(let body, let purpose):
         try timed(purpose, log) { try body(&frame) }
@@ -80,8 +89,55 @@ final class Plan: Sendable {
         run(range, buffers, log)
       }
     }
-    log?.countRun(of: allPurposes, among: layers)
-    return frame.slots
+  }
+
+  private func frame(_ inputs: [Tensor], in arena: Arena) -> Frame {
+    Frame(
+      arena: arena.memory,
+      slots: inputs + [Tensor?](repeating: nil, count: slotCount - inputs.count))
+  }
+
+  /// A run whose middle steps are repeated with other inputs, in the same memory. For one thread.
+  final class Repetition {
+    private let plan: Plan
+    private let arena: Arena
+    private let log: OperationLog?
+    private var frame: Frame
+
+    /// Runs the first steps.
+    ///
+    /// - Parameters:
+    ///   - inputs: Tensors for the first slots.
+    ///   - log: Told how long each operation took; `nil` to time none.
+    init(_ plan: Plan, _ inputs: [Tensor], log: OperationLog? = nil) throws {
+      self.plan = plan
+      self.log = log
+      arena = try plan.arenas.take(plan.arenaByteCount)
+      frame = plan.frame(inputs, in: arena)
+      try plan.run(0..<plan.stages.repeated.lowerBound, &frame, log)
+    }
+
+    deinit { plan.arenas.giveBack(arena) }
+
+    /// Runs the middle steps.
+    ///
+    /// - Parameter inputs: Tensors for some of the first slots, in place of those there.
+    /// - Returns: All slots.
+    @discardableResult
+    func repeatSteps(_ inputs: [(slot: Int, tensor: Tensor)]) throws -> [Tensor?] {
+      for (slot, tensor) in inputs { frame.slots[slot] = tensor }
+      try plan.run(plan.stages.repeated, &frame, log)
+      log?.countRun(of: plan.allPurposes, among: plan.layers)
+      return frame.slots
+    }
+
+    /// Runs the last steps.
+    ///
+    /// - Returns: All slots.
+    func finish() throws -> [Tensor?] {
+      try plan.run(plan.stages.repeated.upperBound..<plan.steps.count, &frame, log)
+      return frame.slots
+    }
   }
 
   private func run(
@@ -128,20 +184,4 @@ final class OperationList: @unchecked Sendable {
     pointer.deallocate()
     for table in tables { table.deallocate() }
   }
-}
-
-/// The memory of one run.
-///
-/// `@unchecked Sendable`: used by one run at a time; the plan's list of free arenas is locked.
-private final class Arena: @unchecked Sendable {
-  let memory: UnsafeMutableRawPointer
-
-  init(byteCount: Int) {
-    let size = max(byteCount, 64) + 4096
-    memory = .allocate(byteCount: size, alignment: 64)
-    // Buffers are written before they are read, but vectors may reach past their ends: no NaNs there.
-    memory.initializeMemory(as: UInt8.self, repeating: 0, count: size)
-  }
-
-  deinit { memory.deallocate() }
 }

@@ -9,10 +9,8 @@ extension PlanBuilder {
       let input = fused.input
       switch lowering {
       case .convolution(let convolution):
-        // The repeated copy of a depthwise input gets the halo instead; spectral tiles need none.
-        if convolution.isDepthwise, convolution.multiplier > 1 || tiling(of: convolution) != nil {
-          continue
-        }
+        // The repeated copy of a depthwise input gets the halo instead.
+        if convolution.isDepthwise, convolution.multiplier > 1 { continue }
         halos[input] = (halos[input] ?? Halo()).union(convolution.halo)
       case .concatenation(let pieces):
         let counts = Dictionary(pieces.map { ($0, 1) }, uniquingKeysWith: +)
@@ -96,15 +94,21 @@ extension PlanBuilder {
         VK_GLOBAL_AVERAGE, planes(of: input), destination(of: fused.output),
         area: planes(of: input).shape)
     case .function(let function):
-      let source = planes(of: input)
-      let output = destination(of: fused.output)
       if function.fitsEpilogue, function.hasMask || !isDifferentiated(fused.output) {
         var epilogue = Epilogue()
         epilogue.function = function
         epilogue.writeMask = rememberMask(of: fused.output, node: fused.node, function)
+        if request.lines.contains(input), planes[input] == nil {
+          emitLine(input, to: destination(of: fused.output), epilogue: epilogue)
+          return
+        }
+        let source = planes(of: input)
+        let output = destination(of: fused.output)
         emitElementwise(VK_COPY, source, to: output, epilogue: epilogue)
       } else {
-        emitElementwise(VK_UNARY, source, to: output, function: function)
+        let source = planes(of: input)
+        emitElementwise(
+          VK_UNARY, source, to: destination(of: fused.output), function: function)
       }
     case .concatenation(let pieces):
       let whole = destination(of: fused.output)
@@ -127,13 +131,17 @@ extension PlanBuilder {
   func isDifferentiated(_ value: Int) -> Bool { request.source != nil && path.isActive[value] }
 
   /// Returns what follows the arithmetic of a fused node.
-  private func epilogue(of fused: FusedNode, bias: [Float]? = nil) -> Epilogue {
+  ///
+  /// - Parameter residual: Where the residual is, if not where its value's planes are.
+  func epilogue(
+    of fused: FusedNode, bias: [Float]? = nil, residual: Planes? = nil
+  ) -> Epilogue {
     var epilogue = Epilogue()
     if let bias {
       epilogue.bias = perChannel(
         bias, .init(node: fused.node, use: "bias", variant: variant(fused)))
     }
-    if let residual = fused.residual { epilogue.residual = planes(of: residual) }
+    epilogue.residual = residual ?? fused.residual.map { planes(of: $0) }
     if let (node, function) = fused.activation {
       epilogue.function = function
       epilogue.writeMask = rememberMask(of: fused.output, node: node, function)
@@ -142,7 +150,7 @@ extension PlanBuilder {
   }
 
   /// Distinguishes the constants of one node under different fusions.
-  private func variant(_ fused: FusedNode) -> [Int] {
+  func variant(_ fused: FusedNode) -> [Int] {
     [fused.batchNormalization ?? -1, fused.biasValue ?? -1]
   }
 
@@ -150,8 +158,21 @@ extension PlanBuilder {
     of value: Int, node: Int, _ function: KernelFunction
   ) -> Mask? {
     guard isDifferentiated(value), function.hasMask else { return nil }
-    let mask = newMask(planeShape(of: value))
+    let mask = storedMask(of: value)
     masks[value] = (mask, request.rules?[node] ?? .gradient)
+    return mask
+  }
+
+  /// Returns memory for a value's mask: as the value is, it may be part of a concatenation.
+  private func storedMask(of value: Int) -> Mask {
+    guard let (whole, channel) = parents[value] else { return newMask(planeShape(of: value)) }
+    return wholeMask(of: whole).channels(types[value].shape[1], from: channel)
+  }
+
+  func wholeMask(of value: Int) -> Mask {
+    if let found = wholeMasks[value] { return found }
+    let mask = storedMask(of: value)
+    wholeMasks[value] = mask
     return mask
   }
 
@@ -162,31 +183,7 @@ extension PlanBuilder {
     let epilogue = epilogue(of: fused, bias: convolution.bias)
     let key = variant(fused)
     if convolution.isDepthwise {
-      if let tiling = tiling(of: convolution) {
-        try emitSpectral(
-          convolution, fused, tiling, from: planes(of: input), to: output, backward: false,
-          epilogue: epilogue)
-        return
-      }
-      var source: Planes
-      if convolution.multiplier > 1 {
-        let repeater = try convolution.repeater()
-        let shape = planeShape(of: input)
-        source = newPlanes(
-          PlaneShape(shape.images, convolution.outputs, shape.height, shape.width),
-          halo: convolution.halo)
-        try emitConvolution(
-          repeater, from: planes(of: input), to: source, epilogue: Epilogue(), use: "repeat", key)
-      } else {
-        source = planes(of: input)
-      }
-      let weights = try constants.constant(
-        .init(node: fused.node, use: "depthwise", variant: key)
-      ) { try convolution.packedDepthwise(taps: Array(0..<convolution.taps)) }
-      let offsets = forwardOffsets(convolution, in: source).map(Int32.init(truncatingIfNeeded:))
-      emitDepthwise(
-        from: source, to: output, offsets: offsets, weights: hold(weights),
-        stepY: convolution.rows.stride, stepX: convolution.columns.stride, epilogue: epilogue)
+      try emitDepthwise(convolution, fused, from: planes(of: input), to: output, epilogue: epilogue)
       return
     }
     if planes[input] == nil, let slot = slots[input], convolution.inputs <= 4,
@@ -205,7 +202,31 @@ extension PlanBuilder {
       convolution, from: source, to: output, epilogue: epilogue, use: "forward", key)
   }
 
-  private func emitConvolution(
+  /// Emits a convolution with one filter for each output channel.
+  func emitDepthwise(
+    _ convolution: PlanarConvolution, _ fused: FusedNode, from input: Planes, to output: Planes,
+    epilogue: Epilogue
+  ) throws {
+    let key = variant(fused)
+    var source = input
+    if convolution.multiplier > 1 {
+      source = newPlanes(
+        PlaneShape(
+          input.shape.images, convolution.outputs, input.shape.height, input.shape.width),
+        halo: convolution.halo)
+      try emitConvolution(
+        convolution.repeater(), from: input, to: source, epilogue: Epilogue(), use: "repeat", key)
+    }
+    let weights = try constants.constant(
+      .init(node: fused.node, use: "depthwise", variant: key)
+    ) { try convolution.packedDepthwise(taps: Array(0..<convolution.taps)) }
+    let offsets = forwardOffsets(convolution, in: source).map(Int32.init(truncatingIfNeeded:))
+    emitDepthwise(
+      from: source, to: output, offsets: offsets, weights: hold(weights),
+      stepY: convolution.rows.stride, stepX: convolution.columns.stride, epilogue: epilogue)
+  }
+
+  func emitConvolution(
     _ convolution: PlanarConvolution, from source: Planes, to output: Planes, epilogue: Epilogue,
     use: String, _ key: [Int]
   ) throws {
@@ -255,6 +276,22 @@ extension PlanBuilder {
         }
       }
     }
+    let origin =
+      (halo.top - convolution.rows.padBefore) * width + halo.left - convolution.columns.padBefore
+    try emitPlainConvolution(
+      convolution, from: buffer, height: height, width: width, origin: origin, to: output,
+      epilogue: epilogue, key)
+  }
+
+  /// Emits a convolution that reads row-major planes in the arena.
+  ///
+  /// - Parameters:
+  ///   - height: Rows of a plane with its surroundings; `width` alike.
+  ///   - origin: The first window's first element.
+  func emitPlainConvolution(
+    _ convolution: PlanarConvolution, from buffer: Int, height: Int, width: Int, origin: Int,
+    to output: Planes, epilogue: Epilogue, _ key: [Int]
+  ) throws {
     let offsets = (0..<convolution.inputs).flatMap { channel in
       (0..<convolution.taps).map { tap -> Int32 in
         let y = tap / convolution.columns.kernel * convolution.rows.dilation
@@ -262,8 +299,6 @@ extension PlanBuilder {
         return Int32(truncatingIfNeeded: (channel * height + y) * width + x)
       }
     }
-    let origin =
-      (halo.top - convolution.rows.padBefore) * width + halo.left - convolution.columns.padBefore
     let groups = try convolution.slices(backward: false).map { slice in
       let weights = try constants.constant(
         .init(node: convolution.node, use: "stem", variant: key + [slice.block])
@@ -279,7 +314,7 @@ extension PlanBuilder {
       input.buffer = 0
       input.pixel_stride = Int32(stepX)
       input.offset = Int64(layout.offsets[buffer] / 4 + origin)
-      input.image_stride = Int64(shape.channels * height * width)
+      input.image_stride = Int64(convolution.inputs * height * width)
       input.row_stride = Int64(stepY * width)
       op.as.convolution.input = input
       op.as.convolution.output = layout.map(output)
@@ -456,9 +491,10 @@ extension PlanBuilder {
   /// Emits pooling, or its backward pass, where `input` is the cotangent to be written.
   func emitPool(
     _ kind: vk_kind, _ input: Planes, _ output: Planes, _ rows: Window, _ columns: Window,
-    indices: (buffer: Int, images: Int)?, countsPadding: Bool
+    indices: (buffer: Int, images: Int)?, countsPadding: Bool, epilogue: Epilogue = Epilogue()
   ) {
-    emit([input.buffer, output.buffer] + (indices.map { [$0.buffer] } ?? [])) { layout in
+    let buffers = [input.buffer, output.buffer] + epilogue.buffers
+    emit(buffers + (indices.map { [$0.buffer] } ?? [])) { layout in
       var pool = vk_pool_window()
       pool.input = layout.map(input)
       pool.output = layout.map(output)
@@ -482,6 +518,9 @@ extension PlanBuilder {
       pool.index_buffer = indices == nil ? -1 : 0
       pool.index_offset = Int64(indices.map { layout.offsets[$0.buffer] / 2 } ?? 0)
       pool.index_images = Int32(indices?.images ?? 1)
+      let resolved = epilogue.resolved(layout)
+      pool.read_mask = resolved.read_mask
+      pool.rule = resolved.rule
       var op = vk_op()
       op.kind = kind
       op.as.pool = pool
@@ -489,8 +528,11 @@ extension PlanBuilder {
     }
   }
 
-  func emitGlobalAverage(_ kind: vk_kind, _ input: Planes, _ output: Planes, area: PlaneShape) {
-    emit([input.buffer, output.buffer]) { layout in
+  func emitGlobalAverage(
+    _ kind: vk_kind, _ input: Planes, _ output: Planes, area: PlaneShape,
+    epilogue: Epilogue = Epilogue()
+  ) {
+    emit([input.buffer, output.buffer] + epilogue.buffers) { layout in
       var op = vk_op()
       op.kind = kind
       op.as.elementwise.input = layout.map(input)
@@ -501,7 +543,7 @@ extension PlanBuilder {
       op.as.elementwise.height = Int32(area.height)
       op.as.elementwise.width = Int32(area.width)
       op.as.elementwise.second_images = 1
-      op.as.elementwise.epilogue = Epilogue().resolved(layout)
+      op.as.elementwise.epilogue = epilogue.resolved(layout)
       return op
     }
   }

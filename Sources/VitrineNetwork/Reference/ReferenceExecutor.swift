@@ -22,13 +22,12 @@ package struct ReferenceExecutor<T: RealScalar>: Engine {
   }
 
   package func gradients(
-    of source: Int, withRespectTo sites: [Int], inputs: [Tensor], rules: RuleTable,
-    cotangents: [Tensor]
-  ) throws -> (value: Tensor, gradients: [[Tensor]]) {
-    let (values, gradients) = try gradients(
-      of: source, withRespectTo: sites, observing: [source], inputs: inputs, rules: rules
+    of source: Int, withRespectTo sites: [Int], observing targets: [Int], inputs: [Tensor],
+    rules: RuleTable, cotangents: [Tensor]
+  ) throws -> (values: [Tensor], gradients: [[Tensor]]) {
+    try gradients(
+      of: source, withRespectTo: sites, observing: targets, inputs: inputs, rules: rules
     ) { _ in cotangents }
-    return (values[0], gradients)
   }
 
   /// Returns the values of `observed`, and for each cotangent the gradients of `⟨source, cotangent⟩`
@@ -55,7 +54,7 @@ package struct ReferenceExecutor<T: RealScalar>: Engine {
 
   // MARK: - Passes
 
-  private func forward(to targets: [Int], inputs: [Tensor], keeping kept: Set<Int>) throws
+  func forward(to targets: [Int], inputs: [Tensor], keeping kept: Set<Int>) throws
     -> [Int: Tensor]
   {
     var values: [Int: Tensor] = [:]
@@ -133,12 +132,12 @@ package struct ReferenceExecutor<T: RealScalar>: Engine {
     sum = total
   }
 
-  private func value(_ value: Int, in values: [Int: Tensor]) throws -> Tensor {
+  func value(_ value: Int, in values: [Int: Tensor]) throws -> Tensor {
     if let tensor = values[value] ?? specialization.types[value].constant { return tensor }
     throw NetworkError.malformedGraph("'\(wiring.values[value].name)' was not computed")
   }
 
-  private func named<Result>(_ node: Wiring.Node, _ body: () throws -> Result) throws -> Result {
+  func named<Result>(_ node: Wiring.Node, _ body: () throws -> Result) throws -> Result {
     do {
       return try body()
     } catch let error as OperatorError {

@@ -110,7 +110,7 @@ struct ActivationTests {
       try gradient(clip, [x, Tensor(scalar: -1.0), six], g, .guided)
     }
     #expect(throws: OperatorError("backward rule 'deconvnet' is not defined here")) {
-      try gradient(NodeReader("Sigmoid").operation(), [x], g, .deconvnet)
+      try gradient(Sigmoid(NodeReader("Sigmoid")), [x], g, .deconvnet)
     }
     #expect(throws: OperatorError("backward rule 'other' is not defined here")) {
       try gradient(relu, [x], g, BackwardRule("other"))
