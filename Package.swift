@@ -21,7 +21,7 @@ let kernelSettings: [CSetting] =
   isDependency ? [] : [.unsafeFlags(["-O2"], .when(configuration: .debug))]
 
 // A plugin in a shared library is linked against nothing: it finds the core in the program that loads it.
-// `vitrine` therefore exports its symbols (+0.9 MB, start-up time unchanged).
+// `vitrine` therefore exports its symbols (+0.76 MB of 15.0 MB in debug, start-up 8 ms with and without).
 let exportsSymbols: [LinkerSetting] =
   isDependency ? [] : [.unsafeFlags(["-Xlinker", "--export-dynamic"], .when(platforms: [.linux]))]
 

@@ -191,7 +191,8 @@ struct MethodTemplate {
 
       @Test("it is in the catalog under its name")
       func registration() throws {
-        let type = try \(catalog).explainerType(named: "\(name.identifier)")
+        let type = try \(catalog).explainerType(
+          named: "\(name.identifier)")
         #expect(type.method == \(name.type).method)
       }
     }

@@ -75,7 +75,7 @@ struct OutsidePackage {
 
   private func library(_ name: ExplainerName) -> String {
     """
-    public import VitrinePluginKit
+    import VitrinePluginKit
 
     // What `vitrine` looks for in a shared library made of this module.
 

@@ -36,7 +36,7 @@ struct LibraryPluginTests {
   ) -> String {
     """
     public import VitrineCore
-    public import VitrinePluginKit
+    import VitrinePluginKit
     import VitrineTensor
 
     public struct FromOutside: Explainer {
