@@ -115,8 +115,8 @@ let package = Package(
         name: "VitrineCommand",
         dependencies: [
           "Vitrine", "VitrineCore", "VitrineData", "VitrineFiles", "VitrineImaging",
-          "VitrineNetwork", "VitrineONNX", "VitrinePlugins", "VitrineReport",
-          "VitrineSafetensors", "VitrineTensor",
+          "VitrineLayers", "VitrineNetwork", "VitrineONNX", "VitrinePlugins", "VitrineReport",
+          "VitrineSafetensors", "VitrineTensor", "VitrineTraining",
         ]),
       // Its product is `vitrine`; the folder is not, because `Vitrine` and `vitrine` are one folder
       // on the file systems of macOS and Windows.
