@@ -117,7 +117,7 @@ VK_INLINE const float *roots_at(const int A, const float *roots, int64_t b, int 
   return roots + 2 * (b * (A - 1) + a - 1);
 }
 
-VK_INLINE void to_spectrum(const int A, const int B, v16 *re, v16 *im, const float *roots) {
+VK_INLINE void to_spectrum(const int A, const int B, v16_unaligned *re, v16_unaligned *im, const float *roots) {
   v16 r[12], i[12];
 #pragma clang loop unroll(disable)
   for (int64_t b = 0; b < B; b++) {
@@ -149,7 +149,7 @@ VK_INLINE void to_spectrum(const int A, const int B, v16 *re, v16 *im, const flo
   }
 }
 
-VK_INLINE void from_spectrum(const int A, const int B, v16 *re, v16 *im, const float *roots) {
+VK_INLINE void from_spectrum(const int A, const int B, v16_unaligned *re, v16_unaligned *im, const float *roots) {
   v16 r[12], i[12];
 #pragma clang loop unroll(disable)
   for (int64_t a = 0; a < A; a++) {
@@ -184,7 +184,7 @@ VK_INLINE void from_spectrum(const int A, const int B, v16 *re, v16 *im, const f
 // VK_LENGTH_LIST(LENGTH): every length with its two factors.
 #define VK_LENGTH_LIST(LENGTH) LENGTH(16, 4, 4) LENGTH(32, 4, 8) LENGTH(48, 4, 12) LENGTH(64, 8, 8) LENGTH(96, 8, 12)
 
-typedef void (*transform_function)(v16 *re, v16 *im, const float *roots);
+typedef void (*transform_function)(v16_unaligned *re, v16_unaligned *im, const float *roots);
 
 typedef struct {
   int points, outer, inner;
@@ -192,10 +192,10 @@ typedef struct {
 } transform;
 
 #define DEFINE_LENGTH(N, A, B)                                                                  \
-  static void to_spectrum_##N(v16 *re, v16 *im, const float *roots) {                           \
+  static void to_spectrum_##N(v16_unaligned *re, v16_unaligned *im, const float *roots) {                           \
     to_spectrum(A, B, re, im, roots);                                                           \
   }                                                                                             \
-  static void from_spectrum_##N(v16 *re, v16 *im, const float *roots) {                         \
+  static void from_spectrum_##N(v16_unaligned *re, v16_unaligned *im, const float *roots) {                         \
     from_spectrum(A, B, re, im, roots);                                                         \
   }
 #define LIST_LENGTH(N, A, B) {N, A, B, to_spectrum_##N, from_spectrum_##N},

@@ -219,7 +219,7 @@ static void filter_tiles(
     for (int k = 0; k < columns; k++) {
       float *column = spectrum + k * job->column_stride;
       if (out == first) {
-        job->down->to_spectrum((v16 *)column, (v16 *)(column + imaginary), job->down_roots);
+        job->down->to_spectrum((v16_unaligned *)column, (v16_unaligned *)(column + imaginary), job->down_roots);
       }
       const float *filter = op->spectra + out * filter_size + 2 * imaginary * k;
       float *result = filtered + k * job->column_stride;
@@ -234,7 +234,7 @@ static void filter_tiles(
         store(result + i, re);
         store(result + imaginary + i, im);
       }
-      job->down->from_spectrum((v16 *)(result + imaginary), (v16 *)result, job->down_roots);
+      job->down->from_spectrum((v16_unaligned *)(result + imaginary), (v16_unaligned *)result, job->down_roots);
     }
     finish_rows(job, filtered, tiles, out);
   }
@@ -273,7 +273,7 @@ static void gather_tiles(
     }
     for (int k = 0; k < columns; k++) {
       float *column = spectrum + k * job->column_stride;
-      job->down->to_spectrum((v16 *)column, (v16 *)(column + imaginary), job->down_roots);
+      job->down->to_spectrum((v16_unaligned *)column, (v16_unaligned *)(column + imaginary), job->down_roots);
       const float *filter = op->spectra + in * filter_size + 2 * imaginary * k;
       float *result = sum + k * job->column_stride;
       for (int64_t i = 0; i < imaginary; i += VK_LANES) {
@@ -298,7 +298,7 @@ static void gather_tiles(
         store(result + imaginary + i, im);
       }
       if (in + 1 == last) {
-        job->down->from_spectrum((v16 *)(result + imaginary), (v16 *)result, job->down_roots);
+        job->down->from_spectrum((v16_unaligned *)(result + imaginary), (v16_unaligned *)result, job->down_roots);
       }
     }
   }
@@ -435,7 +435,7 @@ static void pack_spectra(
     for (int k = 0; k <= points_x / 2; k++) {
       float *column = spectrum + 2 * imaginary * k;
       down->to_spectrum(
-        (v16 *)column, (v16 *)(column + imaginary), vk_roots(down->outer, down->inner));
+        (v16_unaligned *)column, (v16_unaligned *)(column + imaginary), vk_roots(down->outer, down->inner));
     }
   }
 }
