@@ -105,7 +105,7 @@ let package = Package(
         dependencies: [
           "Vitrine", "VitrineCore", "VitrineData", "VitrineFiles", "VitrineImaging",
           "VitrineNetwork", "VitrineONNX", "VitrinePlugins", "VitrineReport",
-          "VitrineSafetensors", "VitrineTensor",
+          "VitrineSafetensors", "VitrineTensor", "VitrineTraining",
         ]),
       // Its product is `vitrine`; the folder is not, because `Vitrine` and `vitrine` are one folder
       // on the file systems of macOS and Windows.
@@ -125,7 +125,12 @@ let package = Package(
       tests("VitrineTensor"),
       tests("VitrineCore", ["VitrineTensor"]),
       tests("VitrineNetwork", ["VitrineCore", "VitrineONNX", "VitrineTensor"]),
-      tests("VitrineTraining", ["VitrineCore", "VitrineFiles", "VitrineNetwork", "VitrineTensor"]),
+      tests(
+        "VitrineTraining",
+        [
+          "VitrineCore", "VitrineData", "VitrineFiles", "VitrineLayers", "VitrineNetwork",
+          "VitrineTensor",
+        ]),
       tests("VitrineLayers", ["VitrineCore", "VitrineNetwork", "VitrineONNX", "VitrineTensor"]),
       tests("VitrineONNX", ["VitrineCore", "VitrineFiles", "VitrineNetwork", "VitrineTensor"]),
       tests("VitrineSafetensors", ["VitrineLayers", "VitrineNetwork", "VitrineTensor"]),
