@@ -135,7 +135,12 @@ let package = Package(
       tests("VitrineTensor"),
       tests("VitrineCore", ["VitrineTensor"]),
       tests("VitrineNetwork", ["VitrineCore", "VitrineONNX", "VitrineTensor"]),
-      tests("VitrineTraining", ["VitrineCore", "VitrineFiles", "VitrineNetwork", "VitrineTensor"]),
+      tests(
+        "VitrineTraining",
+        [
+          "VitrineCore", "VitrineData", "VitrineFiles", "VitrineLayers", "VitrineNetwork",
+          "VitrineTensor",
+        ]),
       tests(
         "VitrineLayers",
         ["VitrineCore", "VitrineNetwork", "VitrineONNX", "VitrineTensor", "VitrineTraining"]),
