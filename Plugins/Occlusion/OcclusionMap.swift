@@ -27,23 +27,8 @@ struct OcclusionMap {
       of: objective, at: inputs, variants: windows.count, context: context
     ) { index, samples, original in
       guard var changed = original[port.name] else { return original }
-      var ranges = changed.shape.dimensions.map { 0..<$0 }
-      for (axis, range) in zip(windows.axes, windows.ranges(of: index)) { ranges[axis] = range }
-      let bytes = changed.dataType.byteCount
-      let offset = (isBatch ? samples.lowerBound : 0) * perSample
-      let dimensions = changed.shape.dimensions
-      changed.withMutableBytes { target in
-        fill.withBytes { source in
-          forEachRun(of: ranges, in: dimensions) { run in
-            let shown = run.lowerBound + offset..<run.upperBound + offset
-            UnsafeMutableRawBufferPointer(
-              rebasing: target[run.lowerBound * bytes..<run.upperBound * bytes]
-            ).copyMemory(
-              from: UnsafeRawBufferPointer(
-                rebasing: source[shown.lowerBound * bytes..<shown.upperBound * bytes]))
-          }
-        }
-      }
+      changed.fill(
+        windows, index, from: fill, at: (isBatch ? samples.lowerBound : 0) * perSample)
       return original.replacing(port.name, with: changed)
     }
 
@@ -54,6 +39,30 @@ struct OcclusionMap {
     for (axis, extent) in zip(windows.axes, windows.extents) { dimensions[axis] = extent }
     if isBatch { dimensions[0] = input.shape[0] }
     tensor = try Tensor(maps, shape: dimensions).broadcast(to: input.shape.dimensions)
+  }
+}
+
+extension Tensor {
+  /// Copies what a window covers from another tensor of the same type.
+  ///
+  /// - Parameter offset: Where in `source` the elements of this one begin.
+  mutating func fill(_ windows: Windows, _ index: Int, from source: Tensor, at offset: Int) {
+    var ranges = shape.dimensions.map { 0..<$0 }
+    for (axis, range) in zip(windows.axes, windows.ranges(of: index)) { ranges[axis] = range }
+    let bytes = dataType.byteCount
+    let dimensions = shape.dimensions
+    withMutableBytes { target in
+      source.withBytes { source in
+        forEachRun(of: ranges, in: dimensions) { run in
+          let shown = run.lowerBound + offset..<run.upperBound + offset
+          UnsafeMutableRawBufferPointer(
+            rebasing: target[run.lowerBound * bytes..<run.upperBound * bytes]
+          ).copyMemory(
+            from: UnsafeRawBufferPointer(
+              rebasing: source[shown.lowerBound * bytes..<shown.upperBound * bytes]))
+        }
+      }
+    }
   }
 }
 
