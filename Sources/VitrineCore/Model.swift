@@ -32,6 +32,12 @@ public protocol Model: Sendable {
   /// meaning "there is none", for ``Score/probability``.
   func site(of score: Score, output: String) -> Site?
 
+  /// Returns the name of the layer that turns an input of integers into real numbers, such as the embedding
+  /// of token indices; `nil` if there is none.
+  ///
+  /// The default knows of none.
+  func embedding(of input: String) -> String?
+
   /// Whether one call takes any number of samples.
   ///
   /// The default says so if every input has a batch axis in front whose extent is free. A model that
@@ -85,6 +91,8 @@ extension Model {
   public func site(of score: Score, output: String) -> Site? {
     score == .logit ? .output(output) : nil
   }
+
+  public func embedding(of input: String) -> String? { nil }
 
   /// Returns the layer with this name or, if there is none, the one with this alias.
   public func layer(named name: String) -> Layer? {

@@ -259,6 +259,10 @@ struct Problem {
 
 extension Network {
   /// Returns the name of the first Gather that an integer input indexes.
+  public func embedding(of input: String) -> String? {
+    (try? value(.input(input))).flatMap { embedding(of: $0) }
+  }
+
   fileprivate func embedding(of value: Int) -> String? {
     let depends = wiring.dependents(of: [value])
     return wiring.nodes.first {
