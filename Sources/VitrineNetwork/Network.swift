@@ -71,8 +71,8 @@ public struct Network: Differentiable {
     graph.parameters.values.reduce(0) { $0 + $1.count }
   }
 
-  /// Returns multiplications with addition for one sample, of convolutions and matrix products; `nil`
-  /// if shapes are not known before the network is called.
+  /// Returns multiplications with addition for one sample, of convolutions, matrix products and
+  /// recurrent layers; `nil` if shapes are not known before the network is called.
   public func multiplyAdds() -> Int? {
     guard let types = try? engines.sampleTypes(of: inputPorts) else { return nil }
     return wiring.multiplyAdds(types)

@@ -95,7 +95,7 @@ extension Wiring {
     return result
   }
 
-  /// Returns multiplications with addition of convolutions and matrix products.
+  /// Returns multiplications with addition of convolutions, matrix products and recurrent layers.
   func multiplyAdds(_ types: [ValueType]) -> Int {
     nodes.reduce(0) { $0 + multiplyAdds(of: $1, types) }
   }
