@@ -11,7 +11,7 @@ import VitrineTensor
 /// What is ascended is the mean activation of one channel of ``layer``, of several channels one after the
 /// other, of the whole layer (DeepDream) where none is named, or, without a layer, the score of the
 /// target. Each step is x ← x + r · g / (‖g‖₂/√n + 1e-8), with the gradient g and n elements in each
-/// sample of an input: the root mean square of a step is ``learningRate`` whatever the scale of the
+/// sample of an input: the root mean square of a step is ``Schedule/learningRate`` whatever the scale of the
 /// network.
 public struct FilterVisualization: Explainer {
   /// What the ascent starts from.
@@ -32,7 +32,9 @@ public struct FilterVisualization: Explainer {
 
   /// How the three channels of an input stand for colours, for ``Parameterization/fourier``.
   public enum Colors: String, Sendable, Hashable, CaseIterable {
+    /// Red, green, blue.
     case rgb
+    /// Blue, green, red.
     case bgr
     /// They do not.
     case independent
@@ -116,12 +118,17 @@ public struct FilterVisualization: Explainer {
   public let layer: String?
   /// Channels of the layer, each ascended on its own; empty for the mean of all.
   public let channels: [Int]
+  /// How many steps, and how large.
   public let schedule: Schedule
+  /// What the ascent starts from.
   public let start: Start
   /// In units of the input.
   public let noise: (mean: Double, deviation: Double)
+  /// What keeps the picture smooth and small.
   public let regularization: Regularization
+  /// In which basis the ascent is steepest.
   public let parameterization: Parameterization
+  /// What three channels are.
   public let colors: Colors
   /// Whether a zero gradient is replaced by that of redirected rectifiers.
   public let redirect: Bool
@@ -134,10 +141,12 @@ public struct FilterVisualization: Explainer {
     public let steps: Int
     /// Root mean square of one step, in units of the input.
     public let learningRate: Double
+    /// How often the steps are repeated, each time on the magnified middle of the result.
     public let octaves: Int
     /// Magnification from one octave to the next.
     public let octaveScale: Double
 
+    /// Creates a schedule.
     public init(
       steps: Int = 30, learningRate: Double = 0.1, octaves: Int = 1, octaveScale: Double = 1.4
     ) {
@@ -164,6 +173,7 @@ public struct FilterVisualization: Explainer {
     /// Largest random magnification before a step, less 1.
     public let scale: Double
 
+    /// Creates a regularization.
     public init(
       decay: Double = 0, totalVariation: Double = 0, blurEvery: Int = 0,
       blurDeviation: Double = 0.5, jitter: Int = 0, scale: Double = 0

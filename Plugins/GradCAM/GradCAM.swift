@@ -47,9 +47,7 @@ public struct GradCAM: Explainer {
     paper: "Selvaraju, Cogswell, Das, Vedantam, Parikh, Batra: Grad-CAM, 2017",
     requirement: .gradients,
     options: layerOptions + [
-      Option(
-        "relu", .choice(Rectification.allCases.map(\.rawValue)),
-        default: Rectification.auto.rawValue,
+      reluOption(
         help: "Whether to drop evidence against the score; auto: true for the dialect paper, false "
           + "for the others."),
       Option(
@@ -80,6 +78,21 @@ public struct GradCAM: Explainer {
     case no = "false"
   }
 
+  static func reluOption(help: String) -> Option {
+    Option(
+      "relu", .choice(Rectification.allCases.map(\.rawValue)),
+      default: Rectification.auto.rawValue, help: help)
+  }
+
+  /// Returns what ``reluOption(help:)`` was set to; `nil` for what the dialect does.
+  static func relu(_ options: Options) -> Bool? {
+    switch Rectification(rawValue: options.choice("relu")) {
+    case .yes: true
+    case .no: false
+    case .auto, nil: nil
+    }
+  }
+
   /// Names of layers or tensors; `nil` for the last layer with height and width.
   public let layers: [String]?
   /// How the maps of several layers become one.
@@ -93,9 +106,7 @@ public struct GradCAM: Explainer {
   /// Where the layers have their channels.
   public let layout: Layout
 
-  /// Creates the method.
-  ///
-  /// - Parameter relu: `nil` for what the dialect does.
+  /// Creates the method; a `relu` of `nil` is what the dialect does.
   public init(
     layers: [String]? = nil, aggregate: Aggregate = .max, relu: Bool? = nil,
     upsample: Bool = false, dialect: Dialect = .paper, layout: Layout = .auto
@@ -109,15 +120,10 @@ public struct GradCAM: Explainer {
   }
 
   public init(options: Options) throws {
-    let relu: Bool? =
-      switch Rectification(rawValue: options.choice("relu")) {
-      case .yes: true
-      case .no: false
-      case .auto, nil: nil
-      }
     self.init(
       layers: options.layers("layer"),
-      aggregate: Aggregate(rawValue: options.choice("aggregate")) ?? .max, relu: relu,
+      aggregate: Aggregate(rawValue: options.choice("aggregate")) ?? .max,
+      relu: Self.relu(options),
       upsample: options.flag("upsample"),
       dialect: Dialect(rawValue: options.choice("dialect")) ?? .paper,
       layout: Layout(rawValue: options.choice("layout")) ?? .auto)
@@ -131,7 +137,7 @@ public struct GradCAM: Explainer {
   /// - Throws: `CoreError.missingCapability(method:needs:)` for a model without gradients,
   ///   `CoreError.notApplicable(_:)` if no layer, or not the one named, has height and width,
   ///   `CoreError.notFinite(_:)` for a result that overflows; what the model throws.
-  /// - Complexity: Two forward passes and one backward pass that stops at the layers; one more forward
+  /// - Complexity: One forward pass and one backward pass that stops at the layers; one more forward
   ///   pass if the top class is to be found first.
   public func explain(
     _ model: any Model, at inputs: Inputs, target: Target, context: Context
@@ -142,8 +148,7 @@ public struct GradCAM: Explainer {
     try context.checkCancellation()
     let evidence = try LayerEvidence(self, model, at: inputs, target: target, context: context)
     var maps = evidence.maps
-    var diagnostics = evidence.diagnostics
-    diagnostics += [("dialect", .text(dialect.rawValue)), ("relu", .text(relu ? "yes" : "no"))]
+    var diagnostics = evidence.diagnostics + formDiagnostics
     if upsample || maps.count > 1 {
       guard let size = model.pictureSize(of: inputs) else {
         throw CoreError.notApplicable(
@@ -166,11 +171,23 @@ public struct GradCAM: Explainer {
       warnings: evidence.warnings)
   }
 
+  /// What an explanation tells of the form of the map.
+  var formDiagnostics: [(name: String, value: Explanation.Diagnostic)] {
+    [("dialect", .text(dialect.rawValue)), ("relu", .text(relu ? "yes" : "no"))]
+  }
+
   /// Returns maps of any sizes as one, `[batch, 1, height, width]`.
-  func combined(_ maps: [Tensor], height: Int, width: Int) throws -> Tensor {
-    var result = try maps[0].upsampled(height: height, width: width)
+  func combined(
+    _ maps: [Tensor], height: Int, width: Int, interpolates: Bool = true
+  ) throws -> Tensor {
+    func enlarged(_ map: Tensor) throws -> Tensor {
+      interpolates
+        ? try map.upsampled(height: height, width: width)
+        : try map.repeated(height: height, width: width)
+    }
+    var result = try enlarged(maps[0])
     for map in maps.dropFirst() {
-      let next = try map.upsampled(height: height, width: width)
+      let next = try enlarged(map)
       result = aggregate == .max ? try result.maximum(with: next) : try result.adding(next)
     }
     return aggregate == .mean && maps.count > 1

@@ -3,9 +3,12 @@ import VitrineTensor
 
 /// The fine structure of guided backpropagation where Grad-CAM sees evidence: their product.
 ///
-/// Source: Selvaraju et al., "Grad-CAM" (ICCV 2017), §3.3. The map is that of ``GradCAM`` in the paper's
-/// form, brought to the input's size (bilinear, half-pixel centres, edges clamped; Captum's default is
-/// nearest) and multiplied with every channel of guided backpropagation, whose sign stays.
+/// Source: Selvaraju et al., "Grad-CAM" (ICCV 2017), §3.3. The map is that of ``GradCAM``, brought to the
+/// input's size (bilinear, half-pixel centres, edges clamped) and multiplied with every channel of guided
+/// backpropagation, whose sign stays.
+///
+/// The dialect `captum` rectifies the map too, but repeats its cells instead of interpolating; `tf-explain`
+/// takes its own map, with masked gradients and not rectified.
 public struct GuidedGradCAM: Explainer {
   public static let method = Method(
     identifier: "guided-grad-cam",
@@ -14,9 +17,16 @@ public struct GuidedGradCAM: Explainer {
     paper: "Selvaraju, Cogswell, Das, Vedantam, Parikh, Batra: Grad-CAM, 2017",
     requirement: .gradients,
     options: GradCAM.layerOptions + [
+      GradCAM.reluOption(
+        help:
+          "Whether to drop evidence against the score from the map of Grad-CAM; auto: false for "
+          + "the dialect tf-explain, true for the others."),
       Option(
-        "relu", .flag, default: "true",
-        help: "Drop evidence against the score from the map of Grad-CAM.")
+        "dialect", .choice(GradCAM.Dialect.allCases.map(\.rawValue)),
+        default: GradCAM.Dialect.paper.rawValue,
+        help:
+          "Whose form of the map: the paper's, Captum's with cells repeated, or tf-explain's with "
+          + "masked gradients."),
     ])
 
   /// The map that guided backpropagation is multiplied with.
@@ -27,21 +37,26 @@ public struct GuidedGradCAM: Explainer {
   /// - Parameters:
   ///   - layers: Names of layers or tensors; `nil` for the last layer with height and width.
   ///   - aggregate: How the maps of several layers become one.
-  ///   - relu: Whether evidence against the score is dropped from the map.
+  ///   - relu: Whether evidence against the score is dropped from the map; `nil` for what the dialect
+  ///     does.
   ///   - layout: Where the layers have their channels.
+  ///   - dialect: Whose form of the map is meant.
   public init(
-    layers: [String]? = nil, aggregate: GradCAM.Aggregate = .max, relu: Bool = true,
-    layout: GradCAM.Layout = .auto
+    layers: [String]? = nil, aggregate: GradCAM.Aggregate = .max, relu: Bool? = nil,
+    layout: GradCAM.Layout = .auto, dialect: GradCAM.Dialect = .paper
   ) {
-    map = GradCAM(layers: layers, aggregate: aggregate, relu: relu, layout: layout)
+    map = GradCAM(
+      layers: layers, aggregate: aggregate, relu: relu ?? (dialect != .tfExplain),
+      dialect: dialect, layout: layout)
   }
 
   public init(options: Options) throws {
     self.init(
       layers: options.layers("layer"),
       aggregate: GradCAM.Aggregate(rawValue: options.choice("aggregate")) ?? .max,
-      relu: options.flag("relu"),
-      layout: GradCAM.Layout(rawValue: options.choice("layout")) ?? .auto)
+      relu: GradCAM.relu(options),
+      layout: GradCAM.Layout(rawValue: options.choice("layout")) ?? .auto,
+      dialect: GradCAM.Dialect(rawValue: options.choice("dialect")) ?? .paper)
   }
 
   /// Returns guided backpropagation times the class activation map.
@@ -83,7 +98,8 @@ public struct GuidedGradCAM: Explainer {
     return Explanation(
       method: Self.method.identifier, attributions: attributions,
       explained: Explained(target, values: evidence.values),
-      diagnostics: evidence.diagnostics + report.diagnostics, warnings: warnings)
+      diagnostics: evidence.diagnostics + map.formDiagnostics + report.diagnostics,
+      warnings: warnings)
   }
 
   /// Returns the product with the map at the attribution's size, the same for every channel; `nil` if
@@ -92,7 +108,9 @@ public struct GuidedGradCAM: Explainer {
     let (axes, tensor) = (attribution.axes, attribution.tensor)
     guard let height = axes.firstIndex(of: .height), let width = axes.firstIndex(of: .width)
     else { return nil }
-    var cover = try map.combined(maps, height: tensor.shape[height], width: tensor.shape[width])
+    var cover = try map.combined(
+      maps, height: tensor.shape[height], width: tensor.shape[width],
+      interpolates: map.dialect != .captum)
     if height > width { cover = try cover.transposed(axes: [0, 1, 3, 2]) }
     let extents = axes.indices.map { axis in
       [.batch, .height, .width].contains(axes[axis]) ? tensor.shape[axis] : 1

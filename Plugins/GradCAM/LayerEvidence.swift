@@ -23,7 +23,8 @@ struct LayerEvidence: Sendable {
     if let names = method.layers {
       layers = try names.map(known.layer)
       gradients = try model.gradients(
-        of: target.objective, withRespectTo: layers.map(\.site), at: inputs, rules: .gradient)
+        of: target.objective, withRespectTo: layers.map(\.site), at: inputs, rules: .gradient,
+        observing: layers.map(\.site))
     } else {
       (layers, gradients) = try Self.lastLayer(
         of: known, model, at: inputs, target: target, context: context)
@@ -32,13 +33,16 @@ struct LayerEvidence: Sendable {
       throw CoreError.notFinite("the explained score")
     }
     try context.checkCancellation()
-    let activations = try model.evaluate(inputs, observing: layers.map(\.site))
+    guard gradients.observed.count == layers.count else {
+      throw CoreError.inputCount(
+        expected: layers.map(\.name), found: gradients.observed.count)
+    }
 
     var maps: [Tensor] = []
     var warnings: [String] = []
     for (index, layer) in layers.enumerated() {
       var map = try layer.map(
-        of: activations[index], gradient: gradients.tensors[index],
+        of: gradients.observed[index], gradient: gradients.tensors[index],
         masked: method.dialect == .tfExplain)
       try map.requireFinite("the class activation map of \(layer.site)")
       if let warning = try Self.warning(about: map, of: layer, rectified: method.relu) {
@@ -58,7 +62,7 @@ struct LayerEvidence: Sendable {
     ]
   }
 
-  /// Returns the last layer with maps on which the score depends, and the gradient there.
+  /// Returns the last layer with maps on which the score depends, with its value and the gradient there.
   private static func lastLayer(
     of known: MapLayers, _ model: any Differentiable, at inputs: Inputs, target: ResolvedTarget,
     context: Context
@@ -68,7 +72,8 @@ struct LayerEvidence: Sendable {
       try context.checkCancellation()
       do {
         let gradients = try model.gradients(
-          of: target.objective, withRespectTo: [layer.site], at: inputs, rules: .gradient)
+          of: target.objective, withRespectTo: [layer.site], at: inputs, rules: .gradient,
+          observing: [layer.site])
         return ([layer], gradients)
       } catch let error as CoreError where !error.isAboutTheModel {
         throw error

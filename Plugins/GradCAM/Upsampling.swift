@@ -35,6 +35,28 @@ extension Tensor {
   }
 }
 
+extension Tensor {
+  /// Returns maps at another size whose cells each show the old cell they begin in: PyTorch's `interpolate`
+  /// with `mode="nearest"`.
+  ///
+  /// - Precondition: The tensor holds `float64` maps, `[batch, 1, height, width]`.
+  /// - Returns: `[batch, 1, height, width]` of the size asked for; zeros if there are no cells.
+  func repeated(height: Int, width: Int) throws -> Tensor {
+    let (oldHeight, oldWidth) = (shape[2], shape[3])
+    let result = try Shape([shape[0], 1, height, width])
+    guard oldHeight > 0, oldWidth > 0 else { return Tensor(zeros: result, .float64) }
+    return try withElements(of: Double.self) { cells in
+      Tensor(uninitialized: result, of: Double.self) { target in
+        for i in target.indices {
+          let (row, column) = (i / width % height, i % width)
+          let plane = i / (height * width) * oldHeight * oldWidth
+          target[i] = cells[plane + row * oldHeight / height * oldWidth + column * oldWidth / width]
+        }
+      }
+    }
+  }
+}
+
 /// The two old cells around the centre of a new one.
 private struct Neighbors {
   let first: Int

@@ -4,36 +4,12 @@ import VitrineTensor
 /// How much the score changes with each element of the input: the gradient's absolute value.
 ///
 /// Source: Simonyan, Vedaldi, Zisserman, "Deep Inside Convolutional Networks" (ICLR 2014 workshop),
-/// §3. The paper's map for colour images, the largest magnitude over channels, is ``Channels/max``;
+/// §3. The paper's map for colour images, the largest magnitude over channels, is `ChannelReduction.max`;
 /// by default every channel keeps its own value.
 ///
 /// The result has one attribution for each real input. An input without a channel axis counts as one
 /// channel, so that every way to combine channels gives the magnitude itself.
 public struct GradientMagnitude: Explainer {
-  /// How the channels of an input become one.
-  public enum Channels: String, Sendable, Hashable, CaseIterable {
-    /// They do not: one value per element, shape of the input.
-    case none
-    /// max_c |g_c|
-    case max
-    /// Σ_c |g_c|; Σ_c g_c if signed
-    case sum
-    /// √(Σ_c g_c²)
-    case l2
-    /// |Σ_c g_c|: channels that disagree cancel
-    case sumThenAbs = "sum-then-abs"
-  }
-
-  /// Which derivatives count.
-  public enum Sign: String, Sendable, Hashable, CaseIterable {
-    /// Every one.
-    case all
-    /// Those of elements whose growth raises the score; the others become zero.
-    case positive
-    /// Those of elements whose growth lowers the score; the others become zero.
-    case negative
-  }
-
   /// What of a layer is explained.
   public enum Reduction: String, Sendable, Hashable, CaseIterable {
     /// The sum of all its values.
@@ -50,14 +26,16 @@ public struct GradientMagnitude: Explainer {
     requirement: .gradients,
     options: [
       Option(
-        "channels", .choice(Channels.allCases.map(\.rawValue)), default: Channels.none.rawValue,
+        "channels", .choice(ChannelReduction.allCases.map(\.rawValue)),
+        default: ChannelReduction.none.rawValue,
         help: "How the channels become one: max |g|, sum of |g|, root of the sum of squares, "
           + "or |sum of g|."),
       Option(
         "signed", .flag, default: "false",
         help: "Keep the gradient's sign instead of its magnitude; with channels none or sum."),
       Option(
-        "sign", .choice(Sign.allCases.map(\.rawValue)), default: Sign.all.rawValue,
+        "sign", .choice(ChannelReduction.Sign.allCases.map(\.rawValue)),
+        default: ChannelReduction.Sign.all.rawValue,
         help: "Keep only derivatives that are positive, or only those that are negative."),
       Option(
         "layer", .layer, default: nil,
@@ -75,11 +53,11 @@ public struct GradientMagnitude: Explainer {
     claims: [.dummy, .implementationInvariance, .symmetry])
 
   /// How the channels become one.
-  public let channels: Channels
+  public let channels: ChannelReduction
   /// Whether the sign is kept.
   public let signed: Bool
   /// Which derivatives count.
-  public let sign: Sign
+  public let sign: ChannelReduction.Sign
   /// The layer to explain; `nil` for the target's score.
   public let layer: String?
   /// What of the layer is explained.
@@ -92,13 +70,14 @@ public struct GradientMagnitude: Explainer {
   /// Creates the method.
   ///
   /// - Throws: `CoreError.invalidOption(method:option:value:expected:)` if a sign is asked of
-  ///   channels combined by ``Channels/max``, ``Channels/l2`` or ``Channels/sumThenAbs``, which have
-  ///   none.
+  ///   channels combined by `ChannelReduction.max`, `ChannelReduction.l2` or
+  ///   `ChannelReduction.sumThenAbs`, which have none.
   public init(
-    channels: Channels = .none, signed: Bool = false, sign: Sign = .all, layer: String? = nil,
+    channels: ChannelReduction = .none, signed: Bool = false, sign: ChannelReduction.Sign = .all,
+    layer: String? = nil,
     reduction: Reduction = .sum, top: Int? = nil, layerNorms: Bool = false
   ) throws(CoreError) {
-    guard !signed || channels == .none || channels == .sum else {
+    guard !signed || channels.keepsSign else {
       throw .invalidOption(
         method: Self.method.identifier, option: "signed", value: "true",
         expected: "false with channels=\(channels.rawValue), which has no sign "
@@ -115,8 +94,9 @@ public struct GradientMagnitude: Explainer {
 
   public init(options: Options) throws {
     try self.init(
-      channels: Channels(rawValue: options.choice("channels")) ?? .none,
-      signed: options.flag("signed"), sign: Sign(rawValue: options.choice("sign")) ?? .all,
+      channels: ChannelReduction(rawValue: options.choice("channels")) ?? .none,
+      signed: options.flag("signed"),
+      sign: ChannelReduction.Sign(rawValue: options.choice("sign")) ?? .all,
       layer: options.layer("layer"),
       reduction: Reduction(rawValue: options.choice("reduce")) ?? .sum,
       top: options.optionalInteger("top"), layerNorms: options.flag("layer-norms"))
@@ -153,7 +133,8 @@ public struct GradientMagnitude: Explainer {
     var attributions = try plain.map {
       Attribution(
         name: $0.name,
-        tensor: try magnitude(of: $0.tensor, channelAxis: $0.axes.firstIndex(of: .channel)),
+        tensor: try channels.reduced(
+          $0.tensor, channelAxis: $0.axes.firstIndex(of: .channel), signed: signed, sign: sign),
         axes: $0.axes, range: signed ? .signed : .nonnegative)
     }
     var diagnostics: [(name: String, value: Explanation.Diagnostic)] = []

@@ -17,10 +17,13 @@ import VitrineTensor
 public struct InputJacobian: Explainer {
   /// How derivatives are found.
   public enum Mode: String, Sendable, Hashable, CaseIterable {
-    /// The fastest a model offers; today always ``reverse``, since ``Differentiable`` has no forward mode.
+    /// ``forward`` where there are fewer input elements than outputs and the model can do that, else
+    /// ``reverse``.
     case auto
     /// One backward pass for each output, from one forward pass where the model can share it.
     case reverse
+    /// One pass for each input element, which carries values and derivatives forwards together.
+    case forward
     /// Central differences (F(x + ε) − F(x − ε)) / 2ε: two forward passes for each input element.
     case finiteDifference = "finite-difference"
   }
@@ -39,7 +42,9 @@ public struct InputJacobian: Explainer {
         help: "Time three forward passes to compare the Jacobian with."),
       Option(
         "mode", .choice(Mode.allCases.map(\.rawValue)), default: Mode.auto.rawValue,
-        help: "How derivatives are found: backwards through the model, or by central differences."),
+        help:
+          "How derivatives are found: backwards, forwards, or by central differences; auto goes "
+          + "forwards where there are fewer inputs than outputs."),
       Option(
         "epsilon", .number(1e-12...1e6), default: nil, unit: "units of the input",
         help: "Step of central differences; if not given 1e-5 for models that compute in double "
@@ -95,7 +100,7 @@ public struct InputJacobian: Explainer {
   ///
   /// - Returns: For each real input one attribution `[batch, output, …input]` in units of the output
   ///   per unit of the input. The explained values are those of the outputs, `[batch, output]`. The
-  ///   diagnostics `forward-seconds` (median of three passes after a warm-up), `jacobian-seconds`,
+  ///   diagnostic `mode` says which was taken; `forward-seconds` (median of three passes after a warm-up), `jacobian-seconds`,
   ///   `jacobian-to-forward-ratio` and `finite-difference-seconds` (forward time × elements of one
   ///   sample) differ from run to run.
   ///   With ``compare``, `largest-difference` is the largest |autodiff − difference| over the compared
@@ -104,10 +109,12 @@ public struct InputJacobian: Explainer {
   ///   ``ranking``, `most-influential` and `least-influential` list elements for each output of the
   ///   first sample.
   /// - Throws: `CoreError.missingCapability(method:needs:)` for a model without gradients unless ``mode``
-  ///   is ``Mode/finiteDifference``, `CoreError.notApplicable(_:)` if the result would exceed `Context.memoryLimit` or the target
-  ///   is a weighted sum or differs between samples, `CoreError.notFinite(_:)`; what the model throws.
-  /// - Complexity: The model's Jacobian and one forward pass, four with ``timing``; memory of
-  ///   outputs × input elements for each sample.
+  ///   is ``Mode/finiteDifference``, `CoreError.notApplicable(_:)` if the result would exceed `Context.memoryLimit`, the model
+  ///   has no forward mode and ``mode`` asks for it, or the target is a weighted sum or differs between
+  ///   samples, `CoreError.notFinite(_:)`; what the model throws.
+  /// - Complexity: The model's Jacobian (one backward pass for each output, or one or two passes for each
+  ///   input element) and one forward pass, four with ``timing``; memory of outputs × input elements for
+  ///   each sample.
   public func explain(
     _ model: any Model, at inputs: Inputs, target: Target, context: Context
   ) throws -> Explanation {
@@ -129,6 +136,14 @@ public struct InputJacobian: Explainer {
     try checkMemory(of: elements.count, realInputs.ports, inputs, context)
     try context.checkCancellation()
 
+    let inputElements = realInputs.ports.reduce(0) {
+      $0 + elementsPerSample(of: inputs[$1.name], $1)
+    }
+    let isForward =
+      mode == .forward
+      || (mode == .auto && inputElements < elements.count
+        && forwardModeObstacle(model, to: site) == nil)
+    let chosen: Mode = isForward ? .forward : mode == .auto ? .reverse : mode
     let forwardSeconds =
       timing
       ? try medianSeconds(of: 3) {
@@ -137,10 +152,14 @@ public struct InputJacobian: Explainer {
       } : nil
     var result: Jacobian?
     let jacobianSeconds = try seconds {
-      if mode == .finiteDifference {
+      switch chosen {
+      case .finiteDifference:
         result = try centralDifferences(
           of: site, elements, model, realInputs.ports, at: inputs, context)
-      } else {
+      case .forward:
+        result = try forwardJacobian(
+          of: site, elements, differentiable(model), realInputs.ports, at: inputs, context)
+      case .auto, .reverse:
         result = try differentiable(model).jacobian(
           of: site, elements: elements, withRespectTo: realInputs.sites, at: inputs,
           rules: .gradient, context: context)
@@ -150,11 +169,9 @@ public struct InputJacobian: Explainer {
     try result.values.requireFinite("\(site)")
 
     var diagnostics: [(name: String, value: Explanation.Diagnostic)] = []
+    diagnostics.append(("mode", .text(chosen.rawValue)))
     if let forwardSeconds {
-      let inputElements = realInputs.ports.reduce(0) {
-        $0 + elementsPerSample(of: inputs[$1.name], $1)
-      }
-      diagnostics = [
+      diagnostics += [
         ("forward-seconds", .number(forwardSeconds)),
         ("jacobian-seconds", .number(jacobianSeconds)),
         ("jacobian-to-forward-ratio", .number(jacobianSeconds / max(forwardSeconds, 1e-9))),

@@ -21,39 +21,45 @@ struct OcclusionMap {
     _ objective: Objective, _ model: any Model, at inputs: Inputs, _ context: Context
   ) throws {
     self.windows = windows
-    let isBatch = port.batchAxis == 0
-    let perSample = input.count / max(isBatch ? input.shape[0] : 1, 1)
     scores = try model.scores(
-      of: objective, at: inputs, variants: windows.count, context: context
-    ) { index, samples, original in
-      guard var changed = original[port.name] else { return original }
-      var ranges = changed.shape.dimensions.map { 0..<$0 }
-      for (axis, range) in zip(windows.axes, windows.ranges(of: index)) { ranges[axis] = range }
-      let bytes = changed.dataType.byteCount
-      let offset = (isBatch ? samples.lowerBound : 0) * perSample
-      let dimensions = changed.shape.dimensions
-      changed.withMutableBytes { target in
-        fill.withBytes { source in
-          forEachRun(of: ranges, in: dimensions) { run in
-            let shown = run.lowerBound + offset..<run.upperBound + offset
-            UnsafeMutableRawBufferPointer(
-              rebasing: target[run.lowerBound * bytes..<run.upperBound * bytes]
-            ).copyMemory(
-              from: UnsafeRawBufferPointer(
-                rebasing: source[shown.lowerBound * bytes..<shown.upperBound * bytes]))
-          }
-        }
-      }
-      return original.replacing(port.name, with: changed)
-    }
+      of: objective, at: inputs, covering: port.name, with: fill,
+      in: (0..<windows.count).map { index in
+        var ranges = input.shape.dimensions.map { 0..<$0 }
+        for (axis, range) in zip(windows.axes, windows.ranges(of: index)) { ranges[axis] = range }
+        return Box(ranges)
+      }, context: context)
 
     let maps = zip(scores, whole).flatMap { scores, whole in
       windows.meanDrops(scores.map { whole - $0 })
     }
     var dimensions = input.shape.dimensions.map { _ in 1 }
     for (axis, extent) in zip(windows.axes, windows.extents) { dimensions[axis] = extent }
-    if isBatch { dimensions[0] = input.shape[0] }
+    if port.batchAxis == 0 { dimensions[0] = input.shape[0] }
     tensor = try Tensor(maps, shape: dimensions).broadcast(to: input.shape.dimensions)
+  }
+}
+
+extension Tensor {
+  /// Copies what a window covers from another tensor of the same type.
+  ///
+  /// - Parameter offset: Where in `source` the elements of this one begin.
+  mutating func fill(_ windows: Windows, _ index: Int, from source: Tensor, at offset: Int) {
+    var ranges = shape.dimensions.map { 0..<$0 }
+    for (axis, range) in zip(windows.axes, windows.ranges(of: index)) { ranges[axis] = range }
+    let bytes = dataType.byteCount
+    let dimensions = shape.dimensions
+    withMutableBytes { target in
+      source.withBytes { source in
+        forEachRun(of: ranges, in: dimensions) { run in
+          let shown = run.lowerBound + offset..<run.upperBound + offset
+          UnsafeMutableRawBufferPointer(
+            rebasing: target[run.lowerBound * bytes..<run.upperBound * bytes]
+          ).copyMemory(
+            from: UnsafeRawBufferPointer(
+              rebasing: source[shown.lowerBound * bytes..<shown.upperBound * bytes]))
+        }
+      }
+    }
   }
 }
 

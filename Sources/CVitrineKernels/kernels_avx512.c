@@ -13,6 +13,7 @@
 #define VK_PIXELS 14
 #define VK_DEPTHWISE_PIXELS 14
 #define VK_DEPTHWISE_RUNS 1
+#define VK_PERMUTE(v, index) __builtin_ia32_permvarsf512(v, index)
 #define VK_BURN_CHAINS 12
 
 #define VK_SIX(T, a, R, B, S, L)                                                       \

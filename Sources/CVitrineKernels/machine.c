@@ -1,4 +1,5 @@
-// What this machine offers: usable cores, and how fast they multiply and add.
+// What this machine offers: usable cores, how fast they multiply and add, and how fast
+// they read.
 
 #if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE
@@ -84,7 +85,7 @@ int vk_hardware_threads(void) {
 
 #endif
 
-// MARK: Peak
+// MARK: Peak and bandwidth
 
 static double now(void) {
   struct timespec t;
@@ -92,44 +93,70 @@ static double now(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+// What one thread does for `seconds`, and how much of it per second.
 typedef struct {
   pthread_t thread;
+  const float *memory;  // NULL: multiply-adds in registers
+  size_t count;
   double seconds, rate;
   int started;
-} burner;
+} worker;
 
-static void *burn(void *argument) {
-  burner *self = argument;
+static void *work(void *argument) {
+  worker *self = argument;
   const vk_kernels *kernels = vk_kernels_for(-1);
+  // About 10 microseconds from a cache, so that the clock does not matter.
+  const int64_t passes = self->count > 0 ? 1 + (1 << 17) / (int64_t)self->count : 0;
+  volatile float sink = 0;
+  // Caches fill, and clocks rise, before time counts.
+  if (self->memory != NULL) sink = kernels->stream(self->memory, self->count, 1);
   const double start = now();
-  double operations = 0, elapsed;
+  double done = 0, elapsed;
   do {
-    operations += kernels->burn(100000);
+    if (self->memory == NULL) {
+      done += kernels->burn(100000);
+    } else {
+      sink = kernels->stream(self->memory, self->count, passes);
+      done += (double)passes * (double)self->count * sizeof(float);
+    }
     elapsed = now() - start;
   } while (elapsed < self->seconds);
-  self->rate = operations / elapsed;
+  (void)sink;
+  self->rate = done / elapsed;
   return NULL;
 }
 
-double vk_measure_peak(int threads, double seconds) {
-  enum { most = 256 };
-  static const burner none;
-  burner burners[most];
+// The sum of the threads' rates, each with its share of the memory.
+static double measure(const float *memory, size_t count, int threads, double seconds) {
+  enum { most = 256, piece = 128 };
+  static const worker none;
+  worker workers[most];
   if (threads < 1) threads = 1;
   if (threads > most) threads = most;
+  const size_t share = count / (size_t)threads / piece * piece;
   for (int i = 0; i < threads; i++) {
-    burners[i] = none;
-    burners[i].seconds = seconds;
+    workers[i] = none;
+    workers[i].seconds = seconds;
+    if (memory != NULL) {
+      workers[i].memory = memory + (size_t)i * share;
+      workers[i].count = share;
+    }
     if (i > 0) {
-      burners[i].started = pthread_create(&burners[i].thread, NULL, burn, &burners[i]) == 0;
+      workers[i].started = pthread_create(&workers[i].thread, NULL, work, &workers[i]) == 0;
     }
   }
-  burn(&burners[0]);
-  double rate = burners[0].rate;
+  work(&workers[0]);
+  double rate = workers[0].rate;
   for (int i = 1; i < threads; i++) {
-    if (!burners[i].started) continue;
-    pthread_join(burners[i].thread, NULL);
-    rate += burners[i].rate;
+    if (!workers[i].started) continue;
+    pthread_join(workers[i].thread, NULL);
+    rate += workers[i].rate;
   }
   return rate;
+}
+
+double vk_measure_peak(int threads, double seconds) { return measure(NULL, 0, threads, seconds); }
+
+double vk_measure_bandwidth(const float *memory, size_t count, int threads, double seconds) {
+  return measure(memory, count, threads, seconds);
 }

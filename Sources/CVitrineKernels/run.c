@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 // MARK: Instruction sets
 
@@ -67,15 +68,28 @@ const vk_kernels *vk_kernels_for(int isa) {
 
 // MARK: Running
 
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 void vk_run(const vk_op *ops, size_t count, void *const *buffers, int threads, int isa) {
+  vk_run_timed(ops, count, buffers, threads, isa, NULL);
+}
+
+void vk_run_timed(
+  const vk_op *ops, size_t count, void *const *buffers, int threads, int isa, double *seconds) {
   const vk_kernels *kernels = vk_kernels_for(isa);
   vk_team team = vk_team_make(threads);
   for (size_t i = 0; i < count; i++) {
     const vk_op *op = &ops[i];
+    const double start = seconds != NULL ? now() : 0;
     switch (op->kind) {
       case VK_CONVOLUTION: kernels->convolution(&op->as.convolution, buffers, &team); break;
       case VK_WINOGRAD: kernels->winograd(&op->as.winograd, buffers, &team); break;
       case VK_DEPTHWISE: kernels->depthwise(&op->as.depthwise, buffers, &team); break;
+      case VK_SPECTRAL: kernels->spectral(&op->as.spectral, buffers, &team); break;
       case VK_MAX_POOL:
       case VK_MAX_POOL_BACKWARD:
       case VK_AVERAGE_POOL:
@@ -96,7 +110,11 @@ void vk_run(const vk_op *ops, size_t count, void *const *buffers, int threads, i
       case VK_UNPACK: kernels->layout(op->kind, &op->as.layout, buffers, &team); break;
       case VK_FILL: kernels->fill(&op->as.fill, buffers, &team); break;
       case VK_MATRIX_PRODUCT: kernels->product(&op->as.product, buffers, &team); break;
+      case VK_LINE: kernels->line(&op->as.line, buffers, &team); break;
+      case VK_WEIGHTED_SUM: kernels->weighted_sum(&op->as.weighted_sum, buffers, &team); break;
+      case VK_PATCH: kernels->patch(&op->as.patch, buffers, &team); break;
     }
+    if (seconds != NULL) seconds[i] += now() - start;
   }
   vk_team_end(&team);
 }
@@ -143,4 +161,17 @@ void vk_pack_winograd(
 void vk_pack_matrix(
   float *packed, const float *b, size_t k, size_t n, int64_t k_stride, int64_t n_stride) {
   vk_kernels_for(-1)->pack_matrix(packed, b, k, n, k_stride, n_stride);
+}
+
+void vk_pack_spectra(
+  float *packed, const float *source, size_t filters, int kernel_y, int kernel_x, int dilation_y,
+  int dilation_x, int points_y, int points_x) {
+  vk_kernels_for(-1)->pack_spectra(
+    packed, source, filters, kernel_y, kernel_x, dilation_y, dilation_x, points_y, points_x);
+}
+
+int64_t vk_spectral_scratch(int points_y, int points_x, int threads) {
+  // Two spectra for each thread; see `spectral_column_stride`.
+  const int64_t column = (2 * (int64_t)points_y + 1) * VK_LANES;
+  return 2 * column * (points_x / 2 + 1) * (threads < 1 ? 1 : threads);
 }

@@ -9,6 +9,7 @@ extension MethodCatalog {
     do {
       return try MethodCatalog([
         GradientMagnitude.self,
+        SmoothGrad.self,
         InputJacobian.self,
         IntegratedGradients.self,
         Occlusion.self,

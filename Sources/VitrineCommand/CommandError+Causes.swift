@@ -1,7 +1,10 @@
 import VitrineCore
+import VitrineFiles
 import VitrineImaging
 import VitrineNetwork
 import VitrineONNX
+import VitrinePlugins
+import VitrineSafetensors
 import VitrineTensor
 
 extension CommandError {
@@ -13,6 +16,9 @@ extension CommandError {
       case let error as CoreError: CommandError(core: error)
       case let error as NetworkError: CommandError(network: error)
       case let error as ONNXError: CommandError(onnx: error)
+      case let error as SafetensorsError: CommandError(safetensors: error)
+      case let error as FileError: CommandError(file: error)
+      case let error as PluginError: CommandError(plugin: error)
       case let error as ImagingError: CommandError(imaging: error)
       case let error as TensorError: .badData(error.description)
       default:
@@ -51,8 +57,37 @@ extension CommandError {
     switch error {
     case .notFound, .cannotRead, .externalDataNotFound:
       self.init(.noInput, code: "cannot-open", error.description)
+    case .cannotWrite:
+      self.init(.inputOutput, code: "cannot-write", error.description)
     case .unsupported: self = .badData(error.description, code: "unsupported-model")
     default: self = .badData(error.description, code: "bad-model")
+    }
+  }
+
+  private init(safetensors error: SafetensorsError) {
+    switch error {
+    case .notFound, .cannotRead:
+      self.init(.noInput, code: "cannot-open", error.description)
+    case .cannotWrite:
+      self.init(.inputOutput, code: "cannot-write", error.description)
+    case .unsupportedType: self = .badData(error.description, code: "unsupported-model")
+    case .malformed, .limitExceeded: self = .badData(error.description, code: "bad-model")
+    }
+  }
+
+  private init(file error: FileError) {
+    switch error.kind {
+    case .cannotRead: self.init(.noInput, code: "cannot-open", error.description)
+    case .unfit: self = .badData(error.description)
+    case .cannotCreate: self.init(.cannotCreate, code: "cannot-create", error.description)
+    case .cannotWrite: self.init(.inputOutput, code: "cannot-write", error.description)
+    }
+  }
+
+  private init(plugin error: PluginError) {
+    switch error {
+    case .cannotOpen: self.init(.noInput, code: "cannot-open", error.description)
+    default: self = .badData(error.description, code: "bad-plugin")
     }
   }
 

@@ -1,11 +1,13 @@
 /// Why the command stopped: a message of one line and the exit code that goes with it.
 public struct CommandError: Error, Sendable, Equatable, CustomStringConvertible {
+  /// What the process exits with.
   public let exitCode: ExitCode
   /// A stable name for scripts, in kebab-case, such as `unknown-flag`.
   public let code: String
   /// What was expected, what was found, what to do.
   public let message: String
 
+  /// Creates an error.
   public init(_ exitCode: ExitCode, code: String, _ message: String) {
     self.exitCode = exitCode
     self.code = code

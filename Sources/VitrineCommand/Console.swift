@@ -1,3 +1,5 @@
+import VitrineFiles
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)

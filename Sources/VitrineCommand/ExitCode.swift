@@ -1,6 +1,9 @@
 /// What the process reports to its caller; the numbers are those of BSD's `sysexits.h`.
 public enum ExitCode: Int32, Sendable {
+  /// Everything was done.
   case success = 0
+  /// Two things that were compared differ.
+  case different = 1
   /// The command line makes no sense: an unknown flag, a class that does not exist.
   case usage = 64
   /// A model, picture or array is damaged or does not fit.

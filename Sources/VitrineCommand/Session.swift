@@ -4,8 +4,11 @@ import VitrineReport
 /// What a verb works with: the console, the methods, and the wish to stop.
 struct Session: Sendable {
   let console: any Console
-  let catalog: MethodCatalog
+  /// Those of plugins included, once the flags have been read.
+  var catalog: MethodCatalog
   let cancellation: Cancellation
+  /// Folders of plugins, separated by colons.
+  let pluginFolders: String
   /// Whether messages that are not errors are left out.
   var isQuiet = false
 

@@ -13,6 +13,7 @@ public enum Conformance {
   public struct Case: Sendable {
     /// For messages.
     public let name: String
+    /// What is explained.
     public let model: any Differentiable
     /// A batch of at least two samples, batch axis first in every input.
     public let inputs: Inputs

@@ -29,17 +29,17 @@ public enum Law: String, Sendable, Hashable, CaseIterable {
   /// A model without the required capability is refused with `CoreError.missingCapability`, and one
   /// that has it suffices.
   case capability
-  /// ``Claim/completeness``, of those that claim it; so are the laws that follow.
+  /// `Claim.completeness`, of those that claim it; so are the laws that follow.
   case completeness
-  /// ``Claim/sensitivity``
+  /// `Claim.sensitivity`
   case sensitivity
-  /// ``Claim/dummy``
+  /// `Claim.dummy`
   case dummy
-  /// ``Claim/linearity``
+  /// `Claim.linearity`
   case linearity
-  /// ``Claim/implementationInvariance``
+  /// `Claim.implementationInvariance`
   case implementationInvariance = "implementation-invariance"
-  /// ``Claim/symmetry``
+  /// `Claim.symmetry`
   case symmetry
 
   /// The law that a claim makes.
@@ -57,6 +57,7 @@ public enum Law: String, Sendable, Hashable, CaseIterable {
 
 /// A law that an explainer broke, and how.
 public struct Violation: Sendable, Hashable, CustomStringConvertible {
+  /// Which law.
   public let law: Law
   /// Name of the case it was seen on; `nil` if it concerns no model.
   public let subject: String?

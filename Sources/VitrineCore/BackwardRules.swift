@@ -7,6 +7,7 @@ public struct BackwardRule: Hashable, Sendable, CustomStringConvertible {
   /// Stable, in kebab-case.
   public let identifier: String
 
+  /// Creates a rule of this name.
   public init(_ identifier: String) { self.identifier = identifier }
 
   public var description: String { identifier }
@@ -40,9 +41,12 @@ public struct BackwardRules: Sendable, Hashable {
 
   /// One rule and the layers it is for.
   public struct Assignment: Sendable, Hashable {
+    /// Which layers.
     public let selector: Selector
+    /// What applies there.
     public let rule: BackwardRule
 
+    /// Creates an assignment.
     public init(_ selector: Selector, _ rule: BackwardRule) {
       self.selector = selector
       self.rule = rule
@@ -52,6 +56,7 @@ public struct BackwardRules: Sendable, Hashable {
   /// Later assignments take precedence over earlier ones.
   public let assignments: [Assignment]
 
+  /// Creates rules; the plain gradient applies where none is assigned.
   public init(_ assignments: [Assignment] = []) { self.assignments = assignments }
 
   /// The plain gradient at every layer.

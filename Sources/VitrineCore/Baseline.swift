@@ -11,6 +11,7 @@ public enum Baseline: Sendable {
   case mean
   /// The input blurred by a Gaussian whose standard deviation is this share of its longer side.
   case blur(Double)
+  /// These values, in the shape of the input or of one sample of it.
   case tensor(Tensor)
   /// A colour or a file, which only whoever prepared the inputs can turn into a tensor:
   /// ``Context/resolveBaseline``.
@@ -36,6 +37,7 @@ public enum Baseline: Sendable {
   ///
   /// - Parameters:
   ///   - input: Shape as `port` says, batch axis first.
+  ///   - port: Which input it is.
   ///   - context: Resolves names.
   /// - Throws: ``CoreError`` if a tensor or a number of channels does not fit, or a name cannot be
   ///   resolved.
@@ -62,7 +64,11 @@ public enum Baseline: Sendable {
           "baseline '\(name)' is neither a number nor mean nor blur, and nobody here knows it as a "
             + "colour or file")
       }
-      return try fitted(try resolve(name, port), to: input)
+      // What is open in the model's signature is known of this input.
+      let measured = Port(
+        name: port.name, dataType: port.dataType,
+        dimensions: zip(port.dimensions, input.shape.dimensions).map { $0 ?? $1 }, axes: port.axes)
+      return try fitted(try resolve(name, measured), to: input)
     }
   }
 

@@ -10,7 +10,7 @@ public struct Context: Sendable {
   /// Class names by index, if known.
   public let labels: [String]?
   /// Turns the name of a colour or file into a baseline for an input, prepared as the inputs were;
-  /// `nil` where nobody knows such names.
+  /// `nil` where nobody knows such names. The port's extents are those of the input.
   public let resolveBaseline: (@Sendable (_ name: String, _ port: Port) throws -> Tensor)?
   private let onProgress: (@Sendable (Progress) -> Void)?
   private let cancellation: Cancellation?
@@ -23,6 +23,7 @@ public struct Context: Sendable {
   ///   - labels: Class names by index, for ``Target/Choice/label(_:)``.
   ///   - cancellation: Through which the caller can ask the run to stop.
   ///   - onProgress: May be called from any thread.
+  ///   - resolveBaseline: Turns the name of a colour or file into a baseline.
   public init(
     seed: UInt64 = 0, memoryLimit: Int = 1 << 30, labels: [String]? = nil,
     cancellation: Cancellation? = nil, onProgress: (@Sendable (Progress) -> Void)? = nil,
@@ -41,6 +42,13 @@ public struct Context: Sendable {
     onProgress?(Progress(done: done, total: total, unit: unit))
   }
 
+  /// The same, without progress: for a part of a task that counts in other units.
+  public var silent: Context {
+    Context(
+      seed: seed, memoryLimit: memoryLimit, labels: labels, cancellation: cancellation,
+      resolveBaseline: resolveBaseline)
+  }
+
   /// Call between units of work.
   ///
   /// - Throws: ``CoreError/cancelled`` once ``Cancellation/cancel()`` was called.
@@ -51,11 +59,14 @@ public struct Context: Sendable {
 
 /// How far a run has come.
 public struct Progress: Sendable, Hashable {
+  /// Units that are finished.
   public let done: Int
+  /// Units in all.
   public let total: Int
   /// What is counted, in the plural: `steps`, `windows`.
   public let unit: String
 
+  /// Creates a report.
   public init(done: Int, total: Int, unit: String) {
     self.done = done
     self.total = total
@@ -67,6 +78,7 @@ public struct Progress: Sendable, Hashable {
 public final class Cancellation: Sendable {
   private let flag = Atomic<Bool>(false)
 
+  /// Creates a request that is not made yet.
   public init() {}
 
   /// Asks the run to stop; it throws ``CoreError/cancelled`` at its next check.

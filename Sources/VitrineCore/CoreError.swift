@@ -2,21 +2,31 @@
 public enum CoreError: Error, Sendable, Equatable {
   /// A method, option, output or label that does not exist.
   case unknownName(what: String, name: String, suggestion: String?, known: [String])
+  /// A method whose identifier or alias is registered already.
   case duplicateMethod(String)
   /// An option's text does not have its type or lies outside its range.
   case invalidOption(method: String, option: String, value: String, expected: String)
+  /// Other inputs than the model has; `expected` are the names of those.
   case inputCount(expected: [String], found: Int)
+  /// A tensor whose shape does not fit.
   case shapeMismatch(what: String, expected: [Int], found: [Int])
+  /// An index beyond the elements of a site.
   case elementOutOfRange(element: Int, count: Int, site: String)
+  /// An index beyond the channels of a site.
   case channelOutOfRange(channel: Int, count: Int, site: String)
+  /// Neither one target nor one for each sample.
   case targetCount(expected: Int, found: Int)
+  /// A label was given as target, but no class names.
   case noLabels(label: String)
+  /// The probability was asked for of an output that does not come from a softmax.
   case noProbability(output: String)
   /// The model cannot do what the method needs, such as being differentiated.
   case missingCapability(method: String, needs: String)
+  /// Values with NaN or infinity; the text says which.
   case notFinite(String)
   /// The request makes no sense for this model; the text says why and what to do.
   case notApplicable(String)
+  /// The caller asked the run to stop.
   case cancelled
 }
 

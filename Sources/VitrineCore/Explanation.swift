@@ -16,11 +16,14 @@ public struct Attribution: Sendable {
 
   /// What the array is, such as `attribution` or the name of a layer.
   public let name: String
+  /// The numbers.
   public let tensor: Tensor
   /// One entry per axis of `tensor`.
   public let axes: [Axis]
+  /// What the numbers can be.
   public let range: Range
 
+  /// Creates an attribution.
   public init(name: String, tensor: Tensor, axes: [Axis], range: Range) {
     self.name = name
     self.tensor = tensor
@@ -43,6 +46,7 @@ public struct Explained: Sendable {
   /// sample and output, outputs innermost; empty for methods that explain no score.
   public let values: [Double]
 
+  /// Creates a description from its parts.
   public init(
     site: Site, score: Score?, skippedSoftmax: Bool, elements: [Int], values: [Double]
   ) {
@@ -65,9 +69,13 @@ public struct Explained: Sendable {
 public struct Explanation: Sendable {
   /// A number or text that says how the answer came about or how good it is.
   public enum Diagnostic: Sendable, Hashable {
+    /// One number.
     case number(Double)
+    /// Several numbers, such as one for each sample.
     case numbers([Double])
+    /// A word or sentence.
     case text(String)
+    /// Several words or sentences.
     case texts([String])
   }
 
@@ -75,6 +83,7 @@ public struct Explanation: Sendable {
   public let method: String
   /// At least one; the first is what `--raw` writes.
   public let attributions: [Attribution]
+  /// What was explained.
   public let explained: Explained
   /// In the order a reader should see them; names in kebab-case, with the unit at the end where there
   /// is one (`forward-seconds`).

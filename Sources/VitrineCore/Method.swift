@@ -29,6 +29,7 @@ public struct Method: Sendable, Hashable {
   /// is meant.
   public let claims: Set<Claim>
 
+  /// Creates a manifest; for what each part says see the properties.
   public init(
     identifier: String, aliases: [String] = [], summary: String, paper: String,
     requirement: Requirement, options: [Option], usesTarget: Bool = true,

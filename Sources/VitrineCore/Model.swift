@@ -32,6 +32,12 @@ public protocol Model: Sendable {
   /// meaning "there is none", for ``Score/probability``.
   func site(of score: Score, output: String) -> Site?
 
+  /// Returns the name of the layer that turns an input of integers into real numbers, such as the embedding
+  /// of token indices; `nil` if there is none.
+  ///
+  /// The default knows of none.
+  func embedding(of input: String) -> String?
+
   /// Whether one call takes any number of samples.
   ///
   /// The default says so if every input has a batch axis in front whose extent is free. A model that
@@ -57,12 +63,36 @@ public protocol Model: Sendable {
     of objective: Objective, at inputs: Inputs, variants count: Int, context: Context,
     variant: (_ index: Int, _ samples: Range<Int>, _ inputs: Inputs) throws -> Inputs
   ) throws -> [[Double]]
+
+  /// Returns an objective's value for each sample with one box after the other of an input covered.
+  ///
+  /// The default makes whole variants of the inputs for ``scores(of:at:variants:context:variant:)``. A model
+  /// may compute only what a box changes, as long as the numbers stay the same but for rounding.
+  ///
+  /// - Parameters:
+  ///   - objective: For the batch `inputs`.
+  ///   - inputs: One tensor per input.
+  ///   - input: The name of the input that is covered.
+  ///   - cover: What a covered element is, shape and type of the input's tensor.
+  ///   - boxes: Where it is covered, one box at a time.
+  ///   - context: Told the number of boxes done; asked between calls whether to stop.
+  /// - Returns: For each sample one number for each box, in units of the objective.
+  /// - Throws: What the model throws; ``CoreError/shapeMismatch(what:expected:found:)`` for a cover or box
+  ///   that does not fit; ``CoreError/cancelled``.
+  /// - Complexity: At most one forward pass for each sample and box; memory that does not depend on their
+  ///   number.
+  func scores(
+    of objective: Objective, at inputs: Inputs, covering input: String, with cover: Tensor,
+    in boxes: [Box], context: Context
+  ) throws -> [[Double]]
 }
 
 extension Model {
   public func site(of score: Score, output: String) -> Site? {
     score == .logit ? .output(output) : nil
   }
+
+  public func embedding(of input: String) -> String? { nil }
 
   /// Returns the layer with this name or, if there is none, the one with this alias.
   public func layer(named name: String) -> Layer? {
@@ -94,6 +124,23 @@ public protocol Differentiable: Model {
   ///   the shallowest.
   func gradients(
     of objective: Objective, withRespectTo sites: [Site], at inputs: Inputs, rules: BackwardRules
+  ) throws -> Gradients
+
+  /// Returns what ``gradients(of:withRespectTo:at:rules:)`` does, and the values at other sites from the
+  /// same forward pass where the model can share it.
+  ///
+  /// The default calls ``Model/evaluate(_:observing:)`` for them.
+  ///
+  /// - Parameters:
+  ///   - objective: What is differentiated.
+  ///   - sites: What to differentiate with respect to.
+  ///   - inputs: One tensor per input.
+  ///   - rules: How the backward pass treats each layer.
+  ///   - observed: Inputs, outputs or layers whose values become ``Gradients/observed``.
+  /// - Complexity: One forward and one backward pass, at best.
+  func gradients(
+    of objective: Objective, withRespectTo sites: [Site], at inputs: Inputs, rules: BackwardRules,
+    observing observed: [Site]
   ) throws -> Gradients
 
   /// Returns the derivatives of several elements of one site, from one forward pass where the model
@@ -141,6 +188,56 @@ public protocol Differentiable: Model {
     of objective: Objective, from baselines: Inputs, to inputs: Inputs, at points: [PathPoint],
     withRespectTo sites: [Site], context: Context
   ) throws -> [Tensor]
+
+  /// Returns why ``directionalDerivatives(of:along:at:context:)`` cannot be had of a site, in words that
+  /// name the operator or layer; `nil` if it can.
+  ///
+  /// The default knows of no forward mode.
+  func forwardModeObstacle(to site: Site) -> String?
+
+  /// Returns the derivatives of a site along tangents of the inputs: J t, from values carried forwards
+  /// together with their derivatives.
+  ///
+  /// The default throws.
+  ///
+  /// - Parameters:
+  ///   - site: What is differentiated.
+  ///   - tangents: Each with one tensor for every input that moves, in its shape; the others stay.
+  ///   - inputs: One tensor per input.
+  ///   - context: Told the number of tangents done; asked between tangents whether to stop.
+  /// - Returns: For each tangent a tensor of the site's shape.
+  /// - Throws: ``CoreError/notApplicable(_:)`` with ``forwardModeObstacle(to:)``, before anything runs;
+  ///   when an input does not fit or a site is unknown; ``CoreError/cancelled``.
+  /// - Complexity: One forward pass, and about another one or two for each tangent.
+  func directionalDerivatives(
+    of site: Site, along tangents: [Inputs], at inputs: Inputs, context: Context
+  ) throws -> [Tensor]
+
+  /// Returns the weighted sum of gradients at variants of the inputs: G = Σ_k w_k ∂F/∂y (x_k).
+  ///
+  /// The default takes as many variants into one call as ``Context/memoryLimit`` lets and the model takes:
+  /// see ``Model/takesBatches``. However they are cut into calls, a sample's gradients are added in the
+  /// order of `weights` in double precision, so that the result does not depend on it.
+  ///
+  /// - Parameters:
+  ///   - objective: F, for the batch `inputs`.
+  ///   - sites: What to differentiate with respect to: y.
+  ///   - inputs: One tensor per input.
+  ///   - weights: w, the same for all samples; as many as there are variants.
+  ///   - context: Told the number of gradients done; asked between calls whether to stop.
+  ///   - variant: Returns variant `index` of some of the samples, given as their range in the batch and
+  ///     their inputs: tensors of the same shapes with other elements. Called for one sample after the
+  ///     other, or for all at once, each time with `index` ascending from 0.
+  /// - Returns: For each site a `float64` tensor of its shape.
+  /// - Throws: As ``gradients(of:withRespectTo:at:rules:)``; what `variant` throws;
+  ///   ``CoreError/cancelled``.
+  /// - Complexity: One forward and one backward pass for each sample and variant; memory that does not
+  ///   depend on the number of variants.
+  func averageGradients(
+    of objective: Objective, withRespectTo sites: [Site], at inputs: Inputs, weights: [Double],
+    context: Context,
+    variant: (_ index: Int, _ samples: Range<Int>, _ inputs: Inputs) throws -> Inputs
+  ) throws -> [Tensor]
 }
 
 /// The result of ``Differentiable/gradients(of:withRespectTo:at:rules:)``.
@@ -151,19 +248,29 @@ public struct Gradients: Sendable {
   public let tensors: [Tensor]
   /// Where backward rules other than the plain gradient were applied, in execution order.
   public let applications: [RuleApplication]
+  /// The values at sites to be observed, one each; none unless they were asked for.
+  public let observed: [Tensor]
 
-  public init(values: [Double], tensors: [Tensor], applications: [RuleApplication] = []) {
+  /// Creates the result of a model.
+  public init(
+    values: [Double], tensors: [Tensor], applications: [RuleApplication] = [],
+    observed: [Tensor] = []
+  ) {
     self.values = values
     self.tensors = tensors
     self.applications = applications
+    self.observed = observed
   }
 }
 
 /// A record that a backward rule was used at a layer.
 public struct RuleApplication: Sendable, Hashable {
+  /// What was applied.
   public let rule: BackwardRule
+  /// Where: the name of the layer.
   public let layer: String
 
+  /// Creates a record.
   public init(rule: BackwardRule, layer: String) {
     self.rule = rule
     self.layer = layer
@@ -179,6 +286,7 @@ public struct Jacobian: Sendable {
   /// Where backward rules other than the plain gradient were applied, in execution order.
   public let applications: [RuleApplication]
 
+  /// Creates the result of a model.
   public init(values: Tensor, tensors: [Tensor], applications: [RuleApplication] = []) {
     self.values = values
     self.tensors = tensors
@@ -187,6 +295,16 @@ public struct Jacobian: Sendable {
 }
 
 extension Differentiable {
+  public func gradients(
+    of objective: Objective, withRespectTo sites: [Site], at inputs: Inputs, rules: BackwardRules,
+    observing observed: [Site]
+  ) throws -> Gradients {
+    let result = try gradients(of: objective, withRespectTo: sites, at: inputs, rules: rules)
+    return Gradients(
+      values: result.values, tensors: result.tensors, applications: result.applications,
+      observed: try evaluate(inputs, observing: observed))
+  }
+
   public func jacobian(
     of output: Site, elements: [Int]?, withRespectTo sites: [Site], at inputs: Inputs,
     rules: BackwardRules, context: Context

@@ -18,9 +18,12 @@ public struct Objective: Sendable {
     case cotangent(Tensor)
   }
 
+  /// Whose values it is a function of.
   public let site: Site
+  /// Which function of them.
   public let form: Form
 
+  /// Creates an objective; whether it fits the site is known when it is used.
   public init(_ site: Site, _ form: Form) {
     self.site = site
     self.form = form

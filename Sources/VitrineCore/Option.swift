@@ -22,6 +22,7 @@ public struct Option: Sendable, Hashable {
 
   /// In kebab-case.
   public let name: String
+  /// What values it takes.
   public let kind: Kind
   /// The text that gives the default; `nil` if the method chooses one from the model.
   public let defaultText: String?
@@ -32,6 +33,7 @@ public struct Option: Sendable, Hashable {
   /// Version of Vitrine, or of the plugin's package, that first had it.
   public let since: String
 
+  /// Declares an option.
   public init(
     _ name: String, _ kind: Kind, default defaultText: String?, unit: String = "", help: String,
     since: String = "0.1.0"
@@ -63,7 +65,7 @@ public struct Option: Sendable, Hashable {
   }
 
   /// Returns the value that `text` stands for, or `nil` if it does not fit.
-  func value(of text: String) -> OptionValue? {
+  package func value(of text: String) -> OptionValue? {
     switch kind {
     case .flag:
       switch text.lowercased() {
@@ -97,7 +99,7 @@ public struct Option: Sendable, Hashable {
 }
 
 /// The value of an option.
-public enum OptionValue: Sendable, Hashable {
+package enum OptionValue: Sendable, Hashable {
   case flag(Bool)
   case integer(Int)
   case number(Double)

@@ -3,9 +3,14 @@ extension Differentiable {
   ///
   /// Rectifiers are layers of kind `Relu`, and of kind `Clip` if the model accepts the rule at them
   /// all: a ReLU with an upper bound, such as ReLU6, is exported as one. ``Gradients/applications`` says
-  /// where the rule was applied, and ``ruleReport(_:_:)`` says it to a reader.
+  /// where the rule was applied, and ``Model/ruleReport(_:_:)`` says it to a reader.
   ///
-  /// - Parameter rule: ``BackwardRule/guided`` or ``BackwardRule/deconvnet``.
+  /// - Parameters:
+  ///   - objective: What is differentiated.
+  ///   - sites: What to differentiate with respect to.
+  ///   - inputs: One tensor per input.
+  ///   - rule: ``BackwardRule/guided`` or ``BackwardRule/deconvnet``.
+  ///   - context: Asked whether to stop.
   /// - Throws: As ``gradients(of:withRespectTo:at:rules:)``.
   /// - Complexity: As ``gradients(of:withRespectTo:at:rules:)``; a second attempt if the model has a
   ///   `Clip` that is no rectifier.

@@ -1,4 +1,4 @@
-internal import VitrineTensor
+package import VitrineTensor
 
 extension Model {
   public var takesBatches: Bool {
@@ -73,7 +73,7 @@ extension Tensor {
   /// Returns copies of positions of the first axis, in the order given.
   ///
   /// - Precondition: The tensor has a first axis, and every position is inside it.
-  func rows(_ positions: [Int]) throws -> Tensor {
+  package func rows(_ positions: [Int]) throws -> Tensor {
     if positions.elementsEqual(0..<shape[0]) { return self }
     var result = Tensor(
       zeros: try Shape([positions.count] + shape.dimensions.dropFirst()), dataType)

@@ -2,9 +2,13 @@ public import VitrineTensor
 
 /// What an axis of an input, output or attribution means.
 public enum Axis: String, Sendable, Hashable {
+  /// A sample.
   case batch
+  /// A colour or feature map.
   case channel
+  /// A row of pixels.
   case height
+  /// A column of pixels.
   case width
   /// A position in a sequence, or along a one-dimensional signal.
   case position
@@ -18,7 +22,9 @@ public enum Axis: String, Sendable, Hashable {
 
 /// A named input or output of a model.
 public struct Port: Sendable, Hashable {
+  /// Unique among the inputs, or among the outputs.
   public let name: String
+  /// Type of the elements.
   public let dataType: DataType
   /// Extent along each axis, batch included; `nil` where the caller chooses.
   public let dimensions: [Int?]
@@ -47,9 +53,12 @@ public struct Port: Sendable, Hashable {
 
 /// The inputs and outputs of a model, in order.
 public struct Signature: Sendable, Hashable {
+  /// What the model takes.
   public let inputs: [Port]
+  /// What it gives; the first is explained unless another is named.
   public let outputs: [Port]
 
+  /// Creates a signature.
   public init(inputs: [Port], outputs: [Port]) {
     self.inputs = inputs
     self.outputs = outputs
@@ -68,6 +77,7 @@ public struct Layer: Sendable, Hashable {
   /// the model is called, empty if not even the rank is known.
   public let dimensions: [Int?]
 
+  /// Creates a layer.
   public init(name: String, kind: String, aliases: [String] = [], dimensions: [Int?]) {
     self.name = name
     self.kind = kind
@@ -96,6 +106,7 @@ public enum Site: Sendable, Hashable, CustomStringConvertible {
   /// The value written by a layer, by its name or one of its aliases.
   case layer(String)
 
+  /// The name of the input, output or layer.
   public var name: String {
     switch self {
     case .input(let name), .output(let name), .layer(let name): name

@@ -27,11 +27,14 @@ public struct Target: Sendable {
     case weighted([(index: Int, weight: Double)])
   }
 
+  /// Which element or elements.
   public let choice: Choice
+  /// Before or after a final softmax.
   public let score: Score
   /// Name of the output; `nil` for the first.
   public let output: String?
 
+  /// Creates a target.
   public init(_ choice: Choice = .top, score: Score = .logit, output: String? = nil) {
     self.choice = choice
     self.score = score
@@ -50,14 +53,17 @@ public struct Target: Sendable {
 public struct ResolvedTarget: Sendable {
   /// Where the explained number is read.
   public let site: Site
+  /// Which score of the output it is.
   public let score: Score
   /// Whether a softmax after ``site`` was left out because the logit was asked for.
   public let skippedSoftmax: Bool
   /// The explained element for each sample, with its value; one entry per sample, or empty when the
   /// target is a weighted sum.
   public let elements: [Int]
+  /// The explained number as a function of the values at ``site``.
   public let objective: Objective
 
+  /// Creates a resolved target; ``Model/resolve(_:at:context:)`` does it for you.
   public init(
     site: Site, score: Score, skippedSoftmax: Bool, elements: [Int], objective: Objective
   ) {

@@ -72,8 +72,5 @@ public struct Image: Sendable, Equatable {
 
 extension Image {
   /// Whether the last sample of each pixel is its opacity.
-  public var hasAlpha: Bool { channels == 2 || channels == 4 }
-
-  /// Whether all colour samples of a pixel are one gray level.
-  public var isGray: Bool { channels <= 2 }
+  var hasAlpha: Bool { channels == 2 || channels == 4 }
 }

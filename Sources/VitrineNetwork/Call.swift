@@ -6,7 +6,7 @@ internal import VitrineTensor
 struct Call {
   let samples: Int
   private let network: Network
-  private let tensors: [Tensor]
+  let tensors: [Tensor]
   private let isBatchFixedToOne: Bool
 
   /// Checks inputs against the network's signature.
@@ -56,6 +56,15 @@ struct Call {
     isBatchFixedToOne = ports.contains { $0.dimensions.first == 1 }
   }
 
+  /// Returns the inputs of a batch put together from some of the samples.
+  ///
+  /// - Parameter unread: Inputs, by value number, of which one sample will do because nobody reads them.
+  func selecting(_ positions: [Int], exceptFor unread: [Int] = []) throws -> [Tensor] {
+    try zip(network.wiring.inputs, tensors).map { value, tensor in
+      try tensor.rows(unread.contains(value) ? Array(positions.prefix(1)) : positions)
+    }
+  }
+
   /// Calls `body` with batches of the inputs, in order: the whole batch where it is small, parts that
   /// stay within the processor's cache where it is not.
   ///
@@ -89,6 +98,19 @@ struct Call {
 }
 
 extension Objective {
+  /// Returns the channels of a site of this shape that it reads, if they are few.
+  func channels(of shape: Shape) -> Set<Int>? {
+    let area = max(shape.dimensions.dropFirst(2).reduce(1, *), 1)
+    let channels: Set<Int>
+    switch form {
+    case .elements(let list): channels = Set(list.map { $0 / area })
+    case .weighted(let terms): channels = Set(terms.map { $0.element / area })
+    case .channelMean(let channel): channels = [channel]
+    case .sum, .mean, .cotangent: return nil
+    }
+    return (1...16).contains(channels.count) ? channels : nil
+  }
+
   /// Returns the objective for some of the samples.
   func restricted(to samples: Range<Int>, of total: Int) throws -> Objective {
     guard samples.count < total else { return self }

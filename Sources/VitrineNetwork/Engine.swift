@@ -7,12 +7,41 @@ package protocol Engine: Sendable {
   /// - Parameter inputs: One tensor per input of the wiring, in the engine's precision.
   func evaluate(_ targets: [Int], inputs: [Tensor]) throws -> [Tensor]
 
-  /// Returns the value of `source`, and for each cotangent the gradients of `⟨source, cotangent⟩`
+  /// Returns the values of `targets`, and for each cotangent the gradients of `⟨source, cotangent⟩`
   /// with respect to `sites`.
   ///
-  /// - Parameter cotangents: Tensors of the shape of `source`.
+  /// - Parameters:
+  ///   - channels: Those of `source` outside which cotangents are zero and its value is of no interest;
+  ///     `nil` for all.
+  ///   - cotangents: Tensors of the shape of `source`.
   func gradients(
-    of source: Int, withRespectTo sites: [Int], inputs: [Tensor], rules: RuleTable,
-    cotangents: [Tensor]
-  ) throws -> (value: Tensor, gradients: [[Tensor]])
+    of source: Int, channels: Set<Int>?, withRespectTo sites: [Int], observing targets: [Int],
+    inputs: [Tensor], rules: RuleTable, cotangents: [Tensor]
+  ) throws -> (values: [Tensor], gradients: [[Tensor]])
+
+  /// Returns the derivatives of `target` along tangents of inputs, each given by value numbers.
+  ///
+  /// - Parameter checkpoint: Called after each tangent with the number done.
+  func pushforward(
+    of target: Int, along tangents: [[Int: Tensor]], inputs: [Tensor],
+    checkpoint: (Int) throws -> Void
+  ) throws -> [Tensor]
+
+  /// Prepares to sum gradients over many batches, or returns `nil` if calling ``gradients`` for each batch
+  /// is as good.
+  func summation(_ terms: GradientTerms) throws -> GradientSummation?
+
+  /// Prepares to evaluate `target` with one box of an input covered for each sample, or returns `nil` if
+  /// evaluating whole variants is as good.
+  func coveredEvaluation(
+    of target: Int, channels: Set<Int>?, covering input: Int, _ covered: ChangedRegion
+  ) throws -> CoveredEvaluation?
+}
+
+extension Engine {
+  package func summation(_ terms: GradientTerms) throws -> GradientSummation? { nil }
+
+  package func coveredEvaluation(
+    of target: Int, channels: Set<Int>?, covering input: Int, _ covered: ChangedRegion
+  ) throws -> CoveredEvaluation? { nil }
 }

@@ -18,6 +18,9 @@ final class EngineCache: Sendable {
   private let memoryLimit: Int
   private let threads: Int
   private let constants = PackedConstants()
+  private let arenas = ArenaPool()
+  /// Times the operations of plans, for as long as someone asks it to.
+  let stopwatch = Stopwatch()
   private let engines = Mutex<[[[Int]]: PreparedEngine]>([:])
 
   init(_ wiring: Wiring, configuration: Network.Configuration) {
@@ -30,11 +33,17 @@ final class EngineCache: Sendable {
   /// Returns the engine for inputs of these shapes.
   ///
   /// - Throws: ``NetworkError`` if the shapes do not fit the graph.
-  func engine(for inputs: [Tensor]) throws -> PreparedEngine {
-    let key = inputs.map(\.shape.dimensions)
+  ///
+  /// - Parameter samples: Extent of the first axis instead of that of the inputs.
+  func engine(for inputs: [Tensor], samples: Int? = nil) throws -> PreparedEngine {
+    let key = inputs.map { input in
+      samples.map { [$0] + input.shape.dimensions.dropFirst() } ?? input.shape.dimensions
+    }
     if let engine = engines.withLock({ $0[key] }) { return engine }
-    let types = inputs.map { ($0.shape, $0.dataType.isFloatingPoint ? .float32 : $0.dataType) }
-    let engine = try make(types)
+    let engine = try make(
+      zip(inputs, key).map { input, shape in
+        (try Shape(shape), input.dataType.isFloatingPoint ? .float32 : input.dataType)
+      })
     engines.withLock { cache in
       // Callers with ever new shapes must not fill the memory with plans.
       if cache.count >= 8 { cache.removeAll() }
@@ -56,8 +65,9 @@ final class EngineCache: Sendable {
         wiring, inputs: inputs, real: Float.self, memoryLimit: memoryLimit)
       return PreparedEngine(
         PlannedExecutor(
-          specialization, constants: constants, threads: threads, memoryLimit: memoryLimit,
-          isExact: configuration.precision == .exact),
+          specialization, constants: constants, arenas: arenas, threads: threads,
+          memoryLimit: memoryLimit,
+          isExact: configuration.precision == .exact, stopwatch: stopwatch),
         specialization, realType: .float32)
     }
   }
@@ -89,7 +99,7 @@ final class EngineCache: Sendable {
       .types
   }
 
-  private static let defaultMemoryLimit: Int = {
+  static let defaultMemoryLimit: Int = {
     let pages = sysconf(Int32(_SC_PHYS_PAGES))
     let size = sysconf(Int32(_SC_PAGESIZE))
     let physical = pages > 0 && size > 0 ? pages * size : 6 << 30
@@ -154,8 +164,15 @@ package struct PreparedEngine: Sendable {
 
   func shape(of value: Int) throws -> Shape { specialization.types[value].shape }
 
-  /// How many cotangents of `samples` samples one backward pass takes at most.
-  func cotangentLimit(samples: Int) -> Int { max(1, preferredBatch / max(1, samples)) }
+  /// Whether kernels can hold a value.
+  func hasPlanes(_ value: Int) -> Bool {
+    let shape = specialization.types[value].shape
+    return PlaneShape(shape.dimensions) != nil && shape.count > 0
+  }
+
+  /// How many cotangents of `samples` samples to ask for at once: many share a forward pass, few leave
+  /// room to stop in between.
+  func cotangentLimit(samples: Int) -> Int { max(16, 4 * preferredBatch / max(1, samples)) }
 
   /// Whether a batch of `samples` may be cut anywhere.
   func keepsSamplesApart(_ samples: Int) -> Bool { specialization.keepsSamplesApart(samples) }
@@ -167,10 +184,33 @@ package struct PreparedEngine: Sendable {
   }
 
   func gradients(
-    of source: Int, withRespectTo sites: [Int], inputs: [Tensor], rules: RuleTable,
-    cotangents: [Tensor]
-  ) throws -> (value: Tensor, gradients: [[Tensor]]) {
+    of source: Int, channels: Set<Int>? = nil, withRespectTo sites: [Int], observing targets: [Int],
+    inputs: [Tensor], rules: RuleTable, cotangents: [Tensor]
+  ) throws -> (values: [Tensor], gradients: [[Tensor]]) {
     try engine.gradients(
-      of: source, withRespectTo: sites, inputs: inputs, rules: rules, cotangents: cotangents)
+      of: source, channels: channels, withRespectTo: sites, observing: targets, inputs: inputs,
+      rules: rules, cotangents: cotangents)
+  }
+
+  func summation(_ terms: GradientTerms) throws -> GradientSummation? {
+    try engine.summation(terms)
+  }
+
+  func coveredEvaluation(
+    of target: Int, channels: Set<Int>?, covering input: Int, _ covered: ChangedRegion
+  ) throws -> CoveredEvaluation? {
+    try engine.coveredEvaluation(of: target, channels: channels, covering: input, covered)
+  }
+
+  /// What moves in a straight line as `moving` inputs do, on the way to `source`.
+  func affineStem(of source: Int, moving: [Int]) -> AffineStem {
+    AffineStem(specialization, of: source, moving: moving)
+  }
+
+  func pushforward(
+    of target: Int, along tangents: [[Int: Tensor]], inputs: [Tensor],
+    checkpoint: (Int) throws -> Void
+  ) throws -> [Tensor] {
+    try engine.pushforward(of: target, along: tangents, inputs: inputs, checkpoint: checkpoint)
   }
 }

@@ -17,12 +17,14 @@ public struct Network: Differentiable {
 
   /// What a network may use.
   public struct Configuration: Sendable, Hashable {
+    /// How numbers are computed.
     public var precision: Precision
     /// Threads for one call; `nil` for all cores.
     public var threads: Int?
     /// Bytes that one call may use for activations; `nil` for 70 % of the machine's memory.
     public var memoryLimit: Int?
 
+    /// Creates a configuration.
     public init(precision: Precision = .single, threads: Int? = nil, memoryLimit: Int? = nil) {
       self.precision = precision
       self.threads = threads
@@ -30,7 +32,9 @@ public struct Network: Differentiable {
     }
   }
 
+  /// What it was made from.
   public let graph: Graph
+  /// How it computes, and what it may use.
   public let configuration: Configuration
   public let signature: Signature
   public let layers: [Layer]
@@ -64,13 +68,11 @@ public struct Network: Differentiable {
 
   /// Number of elements of all real constants that are not single numbers: weights and biases.
   public var parameterCount: Int {
-    graph.constants.values.reduce(0) {
-      $0 + ($1.dataType.isFloatingPoint && $1.rank > 0 ? $1.count : 0)
-    }
+    graph.parameters.values.reduce(0) { $0 + $1.count }
   }
 
-  /// Returns multiplications with addition for one sample, of convolutions and matrix products; `nil`
-  /// if shapes are not known before the network is called.
+  /// Returns multiplications with addition for one sample, of convolutions, matrix products and
+  /// recurrent layers; `nil` if shapes are not known before the network is called.
   public func multiplyAdds() -> Int? {
     guard let types = try? engines.sampleTypes(of: inputPorts) else { return nil }
     return wiring.multiplyAdds(types)
@@ -107,20 +109,41 @@ public struct Network: Differentiable {
   public func gradients(
     of objective: Objective, withRespectTo sites: [Site], at inputs: Inputs, rules: BackwardRules
   ) throws -> Gradients {
+    try gradients(
+      of: objective, withRespectTo: sites, at: inputs, rules: rules, observing: [])
+  }
+
+  public func gradients(
+    of objective: Objective, withRespectTo sites: [Site], at inputs: Inputs, rules: BackwardRules,
+    observing observed: [Site]
+  ) throws -> Gradients {
+    let targets = try observed.map(value)
     let problem = try Problem(objective.site, sites, rules, network: self)
     let call = try Call(inputs, network: self)
     let parts = try call.chunks { engine, tensors, samples in
       let shape = try problem.differentiableShape(engine)
       let chunk = try objective.restricted(to: samples, of: call.samples)
       let result = try engine.gradients(
-        of: problem.source, withRespectTo: problem.sites, inputs: tensors, rules: problem.rules,
+        of: problem.source,
+        channels: targets.contains(problem.source) ? nil : chunk.channels(of: shape),
+        withRespectTo: problem.sites, observing: [problem.source] + targets, inputs: tensors,
+        rules: problem.rules,
         cotangents: [try chunk.cotangent(for: shape, engine.realType)])
-      return (values: try chunk.values(of: result.value), gradients: result.gradients[0])
+      return (
+        values: try chunk.values(of: result.values[0]), gradients: result.gradients[0],
+        observed: Array(result.values.dropFirst())
+      )
     }
+    let depends = wiring.dependents(of: wiring.inputs)
     return Gradients(
       values: parts.flatMap(\.values),
       tensors: try sites.indices.map { index in try joined(parts.map { $0.gradients[index] }) },
-      applications: problem.rules.applications)
+      applications: problem.rules.applications,
+      observed: try targets.indices.map { index in
+        // What no input changes is the same in every part.
+        try depends[targets[index]]
+          ? joined(parts.map { $0.observed[index] }) : parts[0].observed[index]
+      })
   }
 
   public func jacobian(
@@ -141,12 +164,13 @@ public struct Network: Differentiable {
         try context.checkCancellation()
         let chunk = elements[start..<min(start + limit, elements.count)]
         let result = try engine.gradients(
-          of: problem.source, withRespectTo: problem.sites, inputs: tensors, rules: problem.rules,
+          of: problem.source, withRespectTo: problem.sites, observing: [problem.source],
+          inputs: tensors, rules: problem.rules,
           cotangents: try chunk.map {
             try Objective(output, .elements([$0])).cotangent(for: shape, engine.realType)
           })
         rows += result.gradients
-        values = [result.value]
+        values = result.values
         context.progress(rows.count, of: elements.count, "outputs")
       }
       let picked = try values.first.map { value in
@@ -192,7 +216,7 @@ public struct Network: Differentiable {
 }
 
 /// What is differentiated with respect to what.
-private struct Problem {
+struct Problem {
   let source: Int
   let sites: [Int]
   let rules: RuleTable
@@ -235,6 +259,10 @@ private struct Problem {
 
 extension Network {
   /// Returns the name of the first Gather that an integer input indexes.
+  public func embedding(of input: String) -> String? {
+    (try? value(.input(input))).flatMap { embedding(of: $0) }
+  }
+
   fileprivate func embedding(of value: Int) -> String? {
     let depends = wiring.dependents(of: [value])
     return wiring.nodes.first {

@@ -95,28 +95,34 @@ extension Wiring {
     return result
   }
 
-  /// Returns multiplications with addition of convolutions and matrix products.
+  /// Returns multiplications with addition of convolutions, matrix products and recurrent layers.
   func multiplyAdds(_ types: [ValueType]) -> Int {
-    var total = 0
-    for node in nodes {
-      guard let first = node.outputs.first, let output = first, types[output].constant == nil,
-        node.inputs.count > 1, let left = node.inputs[0], let right = node.inputs[1]
-      else { continue }
-      switch node.kind {
-      case "Conv":
-        let weight = types[right].shape
-        guard weight.rank > 1, weight[0] > 0 else { continue }
-        total += types[output].shape.count * (weight.count / weight[0])
-      case "Gemm":
-        let shape = types[right].shape
-        let columns = types[output].shape.dimensions.last ?? 0
-        guard columns > 0 else { continue }
-        total += types[output].shape.count * (shape.count / columns)
-      case "MatMul":
-        total += types[output].shape.count * (types[left].shape.dimensions.last ?? 0)
-      default: continue
-      }
+    nodes.reduce(0) { $0 + multiplyAdds(of: $1, types) }
+  }
+
+  /// Returns those of one node; 0 for anything else.
+  func multiplyAdds(of node: Node, _ types: [ValueType]) -> Int {
+    guard let output = node.outputs.compactMap({ $0 }).first, types[output].constant == nil,
+      node.inputs.count > 1, let left = node.inputs[0], let right = node.inputs[1]
+    else { return 0 }
+    switch node.kind {
+    case "Conv":
+      let weight = types[right].shape
+      guard weight.rank > 1, weight[0] > 0 else { return 0 }
+      return types[output].shape.count * (weight.count / weight[0])
+    case "Gemm":
+      let shape = types[right].shape
+      let columns = types[output].shape.dimensions.last ?? 0
+      guard columns > 0 else { return 0 }
+      return types[output].shape.count * (shape.count / columns)
+    case "MatMul":
+      return types[output].shape.count * (types[left].shape.dimensions.last ?? 0)
+    case "GRU", "LSTM", "RNN":
+      guard node.inputs.count > 2, let recurrent = node.inputs[2] else { return 0 }
+      // Every step of every sequence meets all weights once.
+      let steps = types[left].shape.dimensions.dropLast().reduce(1, *)
+      return steps * (types[right].shape.count + types[recurrent].shape.count)
+    default: return 0
     }
-    return total
   }
 }

@@ -2,11 +2,16 @@
 public enum NetworkError: Error, Sendable, Equatable {
   /// An operator that Vitrine does not have, how often it occurs, and the first node that uses it.
   public struct UnsupportedOperator: Sendable, Equatable {
+    /// The operator.
     public let kind: String
+    /// Its operator set; empty for that of ONNX.
     public let domain: String
+    /// How many nodes have it.
     public let count: Int
+    /// Name of the first of them.
     public let firstNode: String
 
+    /// Creates a description.
     public init(kind: String, domain: String, count: Int, firstNode: String) {
       self.kind = kind
       self.domain = domain
@@ -21,6 +26,7 @@ public enum NetworkError: Error, Sendable, Equatable {
   case malformedGraph(String)
   /// A node's attributes, input shapes or input values do not fit its operator.
   case invalidNode(name: String, kind: String, reason: String)
+  /// A site that the network does not have.
   case unknownSite(name: String, suggestion: String?)
   /// The inputs of a call do not fit the network's.
   case invalidInput(name: String, expected: String, found: String)
@@ -28,7 +34,10 @@ public enum NetworkError: Error, Sendable, Equatable {
   case notDifferentiable(String)
   /// A backward rule cannot be applied at a node it was assigned to.
   case ruleNotApplicable(rule: String, node: String, kind: String)
+  /// More memory than a call may use, in bytes.
   case memoryLimit(needed: Int, limit: Int, what: String)
+  /// Parameters that are to replace a network's do not fit by name or shape.
+  case parameterMismatch(String)
 }
 
 extension NetworkError: CustomStringConvertible {
@@ -51,6 +60,7 @@ extension NetworkError: CustomStringConvertible {
     case .notDifferentiable(let reason): "no derivative: \(reason)"
     case .ruleNotApplicable(let rule, let node, let kind):
       "backward rule '\(rule)' cannot be applied at node \(node) (\(kind))"
+    case .parameterMismatch(let reason): "the parameters do not fit the network: \(reason)"
     case .memoryLimit(let needed, let limit, let what):
       "\(what) needs \(needed) bytes, the limit is \(limit): raise it with --memory-limit"
     }

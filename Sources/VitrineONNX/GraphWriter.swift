@@ -1,7 +1,30 @@
-package import VitrineNetwork
+import VitrineFiles
+public import VitrineNetwork
 import VitrineTensor
 
 extension ONNX {
+  /// Writes a network as an ONNX file, which other tools can read, and ``graph(contentsOf:limits:)``.
+  ///
+  /// Names of layers and parameters are kept, and so is a free batch axis; reading the file gives a
+  /// network that computes the same bits. The file appears complete or not at all, replacing what is
+  /// there.
+  ///
+  /// - Throws: ``ONNXError/cannotWrite(_:)``, also if the model is larger than the 2 GiB that
+  ///   the format allows.
+  /// - Complexity: O(bytes of the parameters), which are held in memory twice.
+  public static func write(_ network: Network, to path: String) throws(ONNXError) {
+    let bytes = bytes(of: network.graph)
+    guard bytes.count < 2 << 30 else {
+      throw .cannotWrite(
+        "cannot write \(path): the model takes \(bytes.count) bytes, the format allows 2 GiB")
+    }
+    do throws(FileError) {
+      try OutputFiles.write(bytes, to: path)
+    } catch {
+      throw .cannotWrite(error.message)
+    }
+  }
+
   /// Returns an ONNX model with a graph, in the bytes of a file.
   ///
   /// Reading it back gives the same graph, except that real attributes are rounded to `Float`, that
@@ -11,7 +34,7 @@ extension ONNX {
   /// - Complexity: O(bytes of the constants).
   package static func bytes(of graph: Graph) -> [UInt8] {
     var writer = ByteWriter()
-    writer.integer(1, 8)  // IR version
+    writer.integer(1, irVersion(forOpset: graph.opset))
     writer.string(2, "vitrine")
     writer.message(7) { $0.graph(graph) }
     for domain in Set(graph.nodes.map(\.domain)).union([""]).sorted() {
@@ -21,6 +44,16 @@ extension ONNX {
       }
     }
     return writer.bytes
+  }
+
+  /// The file format that came with an operator set, or a later one.
+  private static func irVersion(forOpset opset: Int) -> Int64 {
+    switch opset {
+    case ...18: 8
+    case 19...20: 9
+    case 21...22: 10
+    default: 11
+    }
   }
 }
 

@@ -1,9 +1,10 @@
+import VitrineFiles
 public import VitrineNetwork
 
-/// Reads networks from ONNX files.
+/// Reads networks from ONNX files, and writes them.
 ///
-/// The file is not trusted: whatever its bytes, reading ends with a graph or with an error, in
-/// memory and time in proportion to the file. Whether the graph makes sense is for ``Network`` to
+/// A file that is read is not trusted: whatever its bytes, reading ends with a graph or with an error, in
+/// memory and time in proportion to the file. Whether the graph makes sense is for `Network` to
 /// check.
 public enum ONNX {
   /// The versions of ONNX's own operator set whose meaning is known.
@@ -29,7 +30,10 @@ public enum ONNX {
 
   /// Returns the network in the bytes of a file.
   ///
-  /// - Parameter folder: Where weights in files of their own are; `nil` if there can be none.
+  /// - Parameters:
+  ///   - bytes: All of the file.
+  ///   - folder: Where weights in files of their own are; `nil` if there can be none.
+  ///   - limits: How large the model may be.
   /// - Throws: ``ONNXError``.
   /// - Complexity: As ``graph(contentsOf:limits:)``.
   public static func graph(

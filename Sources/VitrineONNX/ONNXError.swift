@@ -4,6 +4,8 @@ public enum ONNXError: Error, Sendable, Equatable {
   case notFound(path: String)
   /// The file is there, but the system does not let us read it, or it is not a regular file.
   case cannotRead(path: String, reason: String)
+  /// The model cannot be saved; the text says where and why.
+  case cannotWrite(String)
   /// The bytes are not a valid model; `offset` counts bytes from the start of the file.
   case malformed(reason: String, offset: Int?)
   /// The model is valid, but uses something that Vitrine does not have.
@@ -23,6 +25,7 @@ extension ONNXError: CustomStringConvertible {
     switch self {
     case .notFound(let path): "no such file: \(path)"
     case .cannotRead(let path, let reason): "cannot read \(path): \(reason)"
+    case .cannotWrite(let message): message
     case .malformed(let reason, nil): "not a valid ONNX model: \(reason)"
     case .malformed(let reason, let offset?):
       "not a valid ONNX model: \(reason) (at byte \(offset))"

@@ -18,12 +18,14 @@ public struct ONNXLimits: Sendable, Equatable {
   public var constantBytes = physicalMemory / 10 * 7
   /// Nodes of the graph, local functions counted at each call.
   public var nodes = 1_000_000
+  /// Constants of the graph.
   public var initializers = 1_000_000
   /// Bytes of one name in UTF-8.
   public var nameBytes = 4096
   /// Axes of a tensor; ordinary models need at most 8.
   public var rank = 32
 
+  /// Creates the default limits.
   public init() {}
 
   private static var physicalMemory: Int {

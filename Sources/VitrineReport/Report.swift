@@ -5,16 +5,20 @@
 public struct Report: Sendable {
   /// A picture with what it shows.
   public struct Card: Sendable {
+    /// Its heading.
     public let title: String
     /// The bytes of a PNG file.
     public let picture: [UInt8]
     /// Size in pixels of the page, not of the picture.
     public let width: Int
+    /// Size in pixels of the page, not of the picture.
     public let height: Int
     /// What someone who cannot see the picture should know.
     public let description: String
+    /// What a reader should see in it.
     public let caption: String
 
+    /// Creates a picture.
     public init(
       title: String, picture: [UInt8], width: Int, height: Int, description: String,
       caption: String
@@ -30,10 +34,14 @@ public struct Report: Sendable {
 
   /// Rows under a header; every row has as many cells as the header.
   public struct Table: Sendable {
+    /// What the rows are.
     public let caption: String
+    /// Names of the columns.
     public let header: [String]
+    /// The first cell of a row is its heading.
     public let rows: [[String]]
 
+    /// Creates a table.
     public init(caption: String, header: [String], rows: [[String]]) {
       self.caption = caption
       self.header = header
@@ -43,11 +51,16 @@ public struct Report: Sendable {
 
   /// A part of the page under its own heading.
   public struct Section: Sendable {
+    /// Its heading.
     public let title: String
+    /// Text before the pictures.
     public let paragraphs: [String]
+    /// Pictures.
     public let cards: [Card]
+    /// Tables after the pictures.
     public let tables: [Table]
 
+    /// Creates a part.
     public init(
       title: String, paragraphs: [String] = [], cards: [Card] = [], tables: [Table] = []
     ) {
@@ -58,13 +71,16 @@ public struct Report: Sendable {
     }
   }
 
+  /// Heading and title of the page.
   public let title: String
   /// One or two sentences under the title.
   public let introduction: [String]
+  /// In the order of the page.
   public let sections: [Section]
   /// How the page came about: versions, hashes, options.
   public let provenance: [(name: String, value: String)]
 
+  /// Creates a page.
   public init(
     title: String, introduction: [String], sections: [Section],
     provenance: [(name: String, value: String)]

@@ -59,9 +59,6 @@ public struct RandomGenerator: RandomNumberGenerator, Sendable, Hashable {
     StandardNormal.quantile((Double(next() >> 12) + 0.5) * 0x1p-52)
   }
 
-  /// Returns ``normalDouble()`` rounded to the nearest `Float`.
-  public mutating func normalFloat() -> Float { Float(normalDouble()) }
-
   // MARK: - Choices
 
   /// Returns an integer in `0..<bound`, all equally likely.

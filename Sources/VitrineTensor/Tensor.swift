@@ -71,7 +71,10 @@ public struct Tensor: Sendable {
 
   /// Creates a tensor by letting `fill` write every element.
   ///
-  /// - Parameter fill: Must set all `shape.count` elements: their memory holds arbitrary bits.
+  /// - Parameters:
+  ///   - shape: Of the tensor.
+  ///   - type: Of its elements.
+  ///   - fill: Must set all `shape.count` elements: their memory holds arbitrary bits.
   public init<T: Scalar, E: Error>(
     uninitialized shape: Shape, of type: T.Type,
     fill: (UnsafeMutableBufferPointer<T>) throws(E) -> Void
@@ -241,13 +244,14 @@ private final class TensorStorage: @unchecked Sendable {
   init(byteCount: Int) {
     // Rounded up to whole vectors, so that kernels may read the last one in full.
     let capacity = (max(byteCount, 1) + 63) & ~63
-    let memory = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 64)
+    let memory = MemoryPool.shared.take(capacity)
     (memory + byteCount).initializeMemory(as: UInt8.self, repeating: 0, count: capacity - byteCount)
     bytes = UnsafeMutableRawBufferPointer(start: memory, count: byteCount)
   }
 
   deinit {
-    bytes.baseAddress?.deallocate()
+    guard let memory = bytes.baseAddress else { return }
+    MemoryPool.shared.giveBack(memory, (max(bytes.count, 1) + 63) & ~63)
   }
 }
 

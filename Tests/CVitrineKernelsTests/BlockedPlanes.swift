@@ -39,7 +39,7 @@ struct BlockedPlanes {
   /// A dense mask over these planes.
   func mask(buffer: Int32) -> vk_mask {
     vk_mask(
-      buffer: buffer, images: Int32(images), offset: 0,
+      buffer: buffer, images: Int32(images), pixel_stride: 1, offset: 0,
       image_stride: Int64(blocks * height * width), block_stride: Int64(height * width),
       row_stride: Int64(width))
   }
@@ -49,6 +49,13 @@ struct BlockedPlanes {
   }
 
   var maskCount: Int { images * blocks * height * width }
+
+  /// Whether element `index` of the buffer lies inside a plane, not in a halo.
+  func contains(_ index: Int) -> Bool {
+    let inBlock = index % blockStride
+    let (row, pixel) = (inBlock / rowStride, inBlock % rowStride / 16)
+    return row >= top && row < top + height && pixel >= left && pixel < left + width
+  }
 
   /// Calls `body` for every element of the real channels.
   func forEachElement(_ body: (_ image: Int, _ channel: Int, _ y: Int, _ x: Int) throws -> Void)
@@ -91,6 +98,8 @@ extension vk_map {
 
 extension vk_mask {
   static var absent: vk_mask {
-    vk_mask(buffer: -1, images: 0, offset: 0, image_stride: 0, block_stride: 0, row_stride: 0)
+    vk_mask(
+      buffer: -1, images: 0, pixel_stride: 0, offset: 0, image_stride: 0, block_stride: 0,
+      row_stride: 0)
   }
 }

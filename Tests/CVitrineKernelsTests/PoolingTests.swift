@@ -76,7 +76,8 @@ import Testing
         dilation_y: Int32(test.dilation.0), dilation_x: Int32(test.dilation.1),
         pad_top: Int32(test.begin.0), pad_left: Int32(test.begin.1),
         count_include_pad: test.countsPadding ? 1 : 0, pad_bottom: Int32(test.end.0),
-        pad_right: Int32(test.end.1), index_buffer: indexBuffer, index_images: 0, index_offset: 0)
+        pad_right: Int32(test.end.1), index_buffer: indexBuffer, index_images: 0, index_offset: 0,
+        read_mask: .absent, rule: VK_BACKWARD_GRADIENT)
     }
 
     func operation(_ kind: vk_kind) -> vk_op {
@@ -142,17 +143,28 @@ import Testing
     }
   }
 
-  @Test("a NaN wins only if it comes first", arguments: InstructionSet.available)
+  @Test("the first NaN of a window is its maximum", arguments: InstructionSet.available)
   func notANumber(instructionSet: InstructionSet) {
-    for position in 0..<4 {
-      let prepared = Prepared(
-        Case(images: 1, channels: 1, height: 2, width: 2, kernel: (2, 2)))
-      let input = prepared.workspace.floats(prepared.inputBuffer)
-      for i in 0..<4 { input[prepared.input.index(0, 0, i / 2, i % 2)] = i == position ? .nan : 5 }
-      prepared.workspace.run(prepared.operation(VK_MAX_POOL), on: instructionSet)
-      let found = prepared.workspace.floats(prepared.outputBuffer)[0]
-      #expect(found.isNaN == (position == 0))
-      #expect(prepared.workspace.words(prepared.indexBuffer)[0] == 0)
+    for kernel in [2, 3, 4] {
+      for position in 0..<kernel * kernel - 1 {
+        for keepsIndices in [true, false] {
+          var prepared = Prepared(
+            Case(
+              images: 1, channels: 1, height: kernel, width: kernel, kernel: (kernel, kernel)))
+          if !keepsIndices { prepared.window.index_buffer = -1 }
+          let input = prepared.workspace.floats(prepared.inputBuffer)
+          for i in 0..<kernel * kernel {
+            // A larger number and a second NaN follow.
+            input[prepared.input.index(0, 0, i / kernel, i % kernel)] =
+              i == position || i == kernel * kernel - 1 ? .nan : Float(i)
+          }
+          prepared.workspace.run(prepared.operation(VK_MAX_POOL), on: instructionSet)
+          #expect(prepared.workspace.floats(prepared.outputBuffer)[0].isNaN)
+          if keepsIndices {
+            #expect(prepared.workspace.words(prepared.indexBuffer)[0] == UInt16(position))
+          }
+        }
+      }
     }
   }
 
@@ -173,6 +185,47 @@ import Testing
         if prepared.workspace.floats(prepared.outputBuffer)[at] != expected { mismatches += 1 }
       }
       #expect(mismatches == 0, "\(test)")
+    }
+  }
+
+  @Test("backward passes mask what they store", arguments: InstructionSet.available)
+  func masks(instructionSet: InstructionSet) {
+    for test in Self.cases {
+      for (kind, rule) in [
+        (VK_MAX_POOL_BACKWARD, VK_BACKWARD_GRADIENT), (VK_MAX_POOL_BACKWARD, VK_BACKWARD_GUIDED),
+        (VK_AVERAGE_POOL_BACKWARD, VK_BACKWARD_DECONVNET),
+        (VK_AVERAGE_POOL_BACKWARD, VK_BACKWARD_GRADIENT),
+      ] {
+        var prepared = Prepared(test)
+        let workspace = prepared.workspace
+        workspace.run(prepared.operation(VK_MAX_POOL), on: instructionSet)
+        var numbers = WholeNumbers(seed: 37)
+        for i in 0..<prepared.output.count {
+          workspace.floats(prepared.outputBuffer)[i] = numbers.next()
+        }
+        // One mask for all images.
+        var masked = prepared.input
+        masked.images = 1
+        let mask = workspace.addWords(masked.maskCount)
+        for i in 0..<masked.maskCount {
+          workspace.words(mask)[i] = UInt16(truncatingIfNeeded: numbers.bits())
+        }
+        let input = workspace.floats(prepared.inputBuffer)
+        workspace.run(prepared.operation(kind), threads: 2, on: instructionSet)
+        let plain = Array(UnsafeBufferPointer(start: input, count: prepared.input.count))
+        prepared.window.read_mask = masked.mask(buffer: mask)
+        prepared.window.rule = rule
+        workspace.run(prepared.operation(kind), threads: 2, on: instructionSet)
+        var mismatches = 0
+        prepared.input.forEachElement { image, channel, y, x in
+          let at = prepared.input.index(image, channel, y, x)
+          let word = workspace.words(mask)[masked.maskIndex(0, channel, y, x)]
+          let isOpen = word >> UInt16(channel % 16) & 1 == 1 || rule == VK_BACKWARD_DECONVNET
+          let passes = isOpen && (plain[at] > 0 || rule == VK_BACKWARD_GRADIENT)
+          if input[at] != (passes ? plain[at] : 0) { mismatches += 1 }
+        }
+        #expect(mismatches == 0, "\(test)")
+      }
     }
   }
 
@@ -279,14 +332,5 @@ import Testing
             == workspace.floats(mean)[point.index(image, channel, 0, 0)] / Float(height * width))
       }
     }
-  }
-}
-
-extension BlockedPlanes {
-  /// Whether element `index` of the buffer lies inside a plane, not in a halo.
-  fileprivate func contains(_ index: Int) -> Bool {
-    let inBlock = index % blockStride
-    let (row, pixel) = (inBlock / rowStride, inBlock % rowStride / 16)
-    return row >= top && row < top + height && pixel >= left && pixel < left + width
   }
 }

@@ -84,5 +84,23 @@ import Testing
     #expect(vk_isa_available(vk_detected_isa()) == 1)
     #expect(vk_isa_available(VK_PORTABLE) == 1)
     #expect(vk_measure_peak(1, 0.01) > 1e8)
+    let numbers = [Float](repeating: 1, count: 1 << 12)
+    for threads in [1, 2, 3] as [Int32] {
+      #expect(vk_measure_bandwidth(numbers, numbers.count, threads, 0.01) > 1e8)
+    }
+  }
+
+  @Test("a timed run computes the same, and gives each operation its time")
+  func timedRun() {
+    let planes = BlockedPlanes(1, 32, 40, 40)
+    let operations = Self.doublings(10, planes: planes)
+    var seconds = [Double](repeating: 1, count: operations.count)
+    let workspace = Workspace()
+    let first = workspace.addFloats(planes.count, value: 1)
+    _ = workspace.addFloats(planes.count)
+    vk_run_timed(operations, operations.count, workspace.buffers, 2, -1, &seconds)
+    let floats = workspace.floats(first)
+    #expect((0..<planes.count).allSatisfy { floats[$0] == 1024 })
+    #expect(seconds.allSatisfy { $0 > 1 && $0 < 2 })
   }
 }

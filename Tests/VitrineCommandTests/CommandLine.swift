@@ -135,6 +135,37 @@ extension Workspace {
     try write(ONNX.bytes(of: graph), as: name)
   }
 
+  /// Writes a model of colour pictures of 8 rows and columns: a convolution to 4 channels with a ReLU, called
+  /// `maps`, their means, and 3 logits.
+  func addConvolutionModel(named name: String = "convolution.onnx") throws {
+    var generator = RandomGenerator(seed: 7)
+    let graph = Graph(
+      opset: 17,
+      inputs: [
+        Graph.Port(
+          name: "picture", dataType: .float32,
+          dimensions: [.dynamic("N"), .fixed(3), .fixed(8), .fixed(8)])
+      ],
+      outputs: [
+        Graph.Port(name: "logits", dataType: .float32, dimensions: [.dynamic("N"), .fixed(3)])
+      ],
+      nodes: [
+        Graph.Node(
+          name: "conv", kind: "Conv", inputs: ["picture", "taps"], outputs: ["sums"],
+          attributes: ["pads": .integers([1, 1, 1, 1])]),
+        Graph.Node(name: "maps", kind: "Relu", inputs: ["sums"], outputs: ["relu"]),
+        Graph.Node(
+          name: "means", kind: "GlobalAveragePool", inputs: ["relu"], outputs: ["pooled"]),
+        Graph.Node(name: "flatten", kind: "Flatten", inputs: ["pooled"], outputs: ["flat"]),
+        Graph.Node(name: "dense", kind: "Gemm", inputs: ["flat", "w"], outputs: ["logits"]),
+      ],
+      constants: [
+        "taps": try generator.normalTensor(Shape([4, 3, 3, 3])),
+        "w": try generator.normalTensor(Shape([4, 3])),
+      ])
+    try write(ONNX.bytes(of: graph), as: name)
+  }
+
   /// The samples of ``addPicture(named:)``, 0...255.
   static let samples: [UInt8] = [0, 51, 102, 153, 204, 255, 0, 51, 102, 153, 204, 255]
 

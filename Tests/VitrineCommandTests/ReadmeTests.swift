@@ -4,7 +4,10 @@ import Vitrine
 import VitrineCommand
 import VitrineCore
 import VitrineImaging
+import VitrineLayers
 import VitrineNetwork
+import VitrineONNX
+import VitrineSafetensors
 import VitrineTensor
 
 /// What the README claims.
@@ -92,5 +95,35 @@ struct ReadmeTests {
       .split(separator: "```")[0]
       .filter { !$0.isWhitespace }.replacing("importFoundationimportVitrine", with: "")
     #expect(source.contains(code))
+  }
+
+  @Test("its network of layers is built, saved, and this one")
+  func layers() throws {
+    let folder = try Workspace().folder + "/"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let weights = try Network(input: [1, 28, 28], seed: 1) {
+      Conv2D(6, kernel: 5, activation: .relu)
+      MaxPool2D(2)
+      Flatten()
+      Dense(10)
+    }
+    try weights.writeParameters(to: folder + "weights.safetensors")
+
+    let network = try Network(input: [1, 28, 28]) {
+      Conv2D(6, kernel: 5, activation: .relu)
+      MaxPool2D(2)
+      Flatten()
+      Dense(10)
+    }
+    try ONNX.write(network, to: folder + "network.onnx")
+    let trained = try network.loadingParameters(contentsOf: folder + "weights.safetensors")
+
+    #expect(trained.parameters == weights.parameters)
+    let source = try String(contentsOf: URL(fileURLWithPath: #filePath), encoding: .utf8)
+      .filter { !$0.isWhitespace }.replacing("folder+", with: "")
+    let code = try #require(text.split(separator: "```swift").dropFirst(2).first)
+      .split(separator: "```")[0]
+    #expect(source.contains(code.filter { !$0.isWhitespace }))
   }
 }

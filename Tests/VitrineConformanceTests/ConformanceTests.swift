@@ -13,7 +13,7 @@ struct ConformanceTests {
 
   @Test("gradient magnitude obeys every law with each of its options")
   func gradientMagnitude() {
-    for channels in GradientMagnitude.Channels.allCases {
+    for channels in ChannelReduction.allCases {
       #expect(
         Conformance.check(GradientMagnitude.self, options: ["channels": channels.rawValue]) == [])
     }

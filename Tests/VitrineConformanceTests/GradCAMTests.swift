@@ -214,6 +214,23 @@ struct GradCAMTests {
     }
   }
 
+  @Test("Captum's guided Grad-CAM repeats the cells of the map, tf-explain's masks and keeps signs")
+  func guidedDialects() throws {
+    let x = try Tensor.random([2, 2, 5, 4], seed: 8, .float64)
+    let guided = try explain(GuidedBackpropagation(), AnalyticModel.image, x, target: .top)
+    for dialect in [GradCAM.Dialect.captum, .tfExplain] {
+      let map = try explain(
+        GradCAM(relu: dialect == .captum, dialect: dialect), AnalyticModel.image, x, target: .top)
+      // The layer has the size of the input: cells are repeated once.
+      let product = try explain(
+        GuidedGradCAM(dialect: dialect), AnalyticModel.image, x, target: .top)
+      let expected = try guided.attribution.tensor.multiplied(by: map.attribution.tensor)
+      #expect(product.attribution.tensor == expected)
+      #expect(product.diagnostic("dialect") == .text(dialect.rawValue))
+      #expect(product.diagnostic("relu") == .text(dialect == .captum ? "yes" : "no"))
+    }
+  }
+
   @Test("a layer that is none or has no height and width is refused with ones that have")
   func wrongLayer() throws {
     let x = try Tensor.random([1, 2, 5, 4], seed: 1)

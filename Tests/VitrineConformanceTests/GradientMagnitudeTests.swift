@@ -88,7 +88,7 @@ struct GradientMagnitudeTests {
   @Test("an input without a channel axis is one channel")
   func noChannelAxis() throws {
     let model = weightedSum([3, -1, -4, 0], [2, 2], [.height, .width])
-    for channels in GradientMagnitude.Channels.allCases {
+    for channels in ChannelReduction.allCases {
       let result = try explain(
         model, Tensor(zeros: Shape([1, 2, 2])), ["channels": channels.rawValue])
       #expect(result.attribution.tensor.shape.dimensions == [1, 2, 2])
@@ -98,7 +98,7 @@ struct GradientMagnitudeTests {
 
   @Test("a sign cannot be asked of channels combined without one")
   func contradiction() {
-    for channels in [GradientMagnitude.Channels.max, .l2, .sumThenAbs] {
+    for channels in [ChannelReduction.max, .l2, .sumThenAbs] {
       let error = #expect(throws: CoreError.self) {
         try GradientMagnitude(channels: channels, signed: true)
       }

@@ -5,7 +5,7 @@ import VitrineTensor
 import VitrineTestSupport
 
 /// A network small enough for debug builds that exercises one way of planning.
-private struct Case: Sendable, CustomTestStringConvertible {
+struct Case: Sendable, CustomTestStringConvertible {
   let testDescription: String
   /// Shape of one sample.
   let input: [Int]
@@ -26,7 +26,7 @@ private struct Case: Sendable, CustomTestStringConvertible {
   }
 }
 
-private let cases: [Case] = [
+let cases: [Case] = [
   Case("convolution, normalisation, rectifier", [3, 9, 7]) { g in
     var x = try g.convolution("x", from: 3, to: 20)
     x = try g.normalization(x, channels: 20)
@@ -77,6 +77,55 @@ private let cases: [Case] = [
   Case("one channel to several by a kernel of 9 × 9", [1, 16, 16]) { g in
     let x = try g.convolution("x", from: 1, to: 3, kernel: [9, 9])
     return g.pool("MaxPool", g.node("Relu", [x]), kernel: 2, stride: 2)
+  },
+  Case("depthwise with filters of 20 × 20, a multiplier and a padding", [6, 18, 24]) { g in
+    let wide = g.node("Pad", ["x", g.integers([0, 0, 9, 9, 0, 0, 10, 10])])
+    let x = try g.convolution(
+      wide, from: 6, to: 18, kernel: [20, 20], pads: [0, 0, 0, 0], groups: 6, bias: false)
+    let y = g.node("Relu", [try g.convolution(x, from: 18, to: 8, kernel: [1, 1])])
+    return g.pool("MaxPool", y, kernel: 2, stride: 2)
+  },
+  Case("one channel to two by a kernel of 21 × 17", [1, 60, 40]) { g in
+    let x = try g.convolution("x", from: 1, to: 2, kernel: [21, 17])
+    return g.node("Relu", [x])
+  },
+  Case("paddings of zeros, one with two readers", [5, 7, 6]) { g in
+    let a = g.node("Pad", ["x", g.integers([0, 0, 2, 1, 0, 0, 0, 3])])
+    let x = g.node("Relu", [try g.convolution(a, from: 5, to: 20, pads: [0, 0, 1, 0], stride: 2)])
+    let b = g.node("Pad", [x, g.integers([0, 0, 1, 1, 0, 0, 1, 1])])
+    let left = try g.convolution(b, from: 20, to: 6, pads: [0, 0, 0, 0])
+    let right = try g.convolution(b, from: 20, to: 6, kernel: [3, 3], pads: [0, 0, 0, 0])
+    return g.node("Add", [left, right])
+  },
+  Case("a shortcut of every second pixel with channels of zeros", [16, 9, 8]) { g in
+    let x = g.node("Relu", [try g.convolution("x", from: 16, to: 20)])
+    let y = try g.convolution(x, from: 20, to: 40, stride: 2)
+    let half = g.node(
+      "Slice",
+      [x, g.integers([0, 1]), g.integers([9, 8]), g.integers([2, 3]), g.integers([2, 2])])
+    let wide = g.node("Pad", [half, g.integers([0, 10, 0, 0, 0, 10, 0, 0])])
+    return g.node("Relu", [g.node("Add", [y, wide])])
+  },
+  Case("slices of channels", [24, 5, 6]) { g in
+    let x = g.node("Relu", [try g.convolution("x", from: 24, to: 30, kernel: [1, 1])])
+    let first = g.node("Slice", [x, g.integers([0]), g.integers([10]), g.integers([1])])
+    let last = g.node(
+      "Slice", [x, g.integers([11]), g.integers([30]), g.integers([1]), g.integers([2])])
+    return g.node("Add", [first, last])
+  },
+  Case("rows with channels last", [3, 6, 5]) { g in
+    let x = g.node("Relu", [try g.convolution("x", from: 3, to: 32)])
+    let last = g.node("Transpose", [x], ["perm": .integers([0, 2, 3, 1])])
+    return try g.dense(g.node("Flatten", [last]), from: 960, to: 7)
+  },
+  Case("rectifiers before pools, strides and another name", [16, 13, 13]) { g in
+    var x = g.node("Relu", [try g.convolution("x", from: 16, to: 24)])
+    x = g.node("Relu", [try g.convolution(x, from: 24, to: 24, stride: 2, groups: 24)])
+    x = g.node("Dropout", [x])
+    x = g.node("Relu", [try g.convolution(x, from: 24, to: 24)])
+    x = g.pool("AveragePool", x, kernel: 3, stride: 2)
+    x = g.node("Relu", [try g.convolution(x, from: 24, to: 24)])
+    return g.node("GlobalAveragePool", [x])
   },
   Case("one-dimensional", [6, 30]) { g in
     var x = try g.convolution("x", from: 6, to: 18, kernel: [5], pads: [2, 2])
@@ -206,7 +255,7 @@ private let cases: [Case] = [
   }
 
   @Test("a planned network has the reference's outputs and gradients", arguments: cases)
-  fileprivate func agreesWithReference(_ example: Case) throws {
+  func agreesWithReference(_ example: Case) throws {
     let graph = try example.graph()
     let x = try Tensor.random([2] + example.input, seed: 7)
     let exact = try network(graph, .double)
@@ -228,7 +277,7 @@ private let cases: [Case] = [
   }
 
   @Test("every layer can be observed, although kernels fuse most of them away", arguments: cases)
-  fileprivate func observesEveryLayer(_ example: Case) throws {
+  func observesEveryLayer(_ example: Case) throws {
     let graph = try example.graph()
     let x = try Tensor.random([1] + example.input, seed: 8)
     let planned = try network(graph, .single)
@@ -245,7 +294,7 @@ private let cases: [Case] = [
   }
 
   @Test("gradients reach every layer, alone and together", arguments: cases)
-  fileprivate func differentiatesEveryLayer(_ example: Case) throws {
+  func differentiatesEveryLayer(_ example: Case) throws {
     let graph = try example.graph()
     let x = try Tensor.random([2] + example.input, seed: 9)
     let planned = try network(graph, .single)
@@ -273,7 +322,7 @@ private let cases: [Case] = [
   }
 
   @Test("guided and deconvnet rules agree with the reference", arguments: cases)
-  fileprivate func appliesRules(_ example: Case) throws {
+  func appliesRules(_ example: Case) throws {
     let graph = try example.graph()
     let x = try Tensor.random([2] + example.input, seed: 10)
     let planned = try network(graph, .single)
@@ -292,7 +341,7 @@ private let cases: [Case] = [
   }
 
   @Test("results are the same bits for any thread count, and alone or in a batch", arguments: cases)
-  fileprivate func isDeterministic(_ example: Case) throws {
+  func isDeterministic(_ example: Case) throws {
     let graph = try example.graph()
     let batch = try Tensor.random([3] + example.input, seed: 11)
     let output = Site.output(graph.outputs[0].name)
@@ -324,7 +373,7 @@ private let cases: [Case] = [
   }
 
   @Test("a Jacobian has the gradient of each output in its rows", arguments: cases)
-  fileprivate func jacobianRows(_ example: Case) throws {
+  func jacobianRows(_ example: Case) throws {
     let graph = try example.graph()
     let x = try Tensor.random([2] + example.input, seed: 12)
     let network = try network(graph, .single)
@@ -343,6 +392,29 @@ private let cases: [Case] = [
       #expect(
         try jacobian.values.converted(to: .float64).select(axis: 1, index: row)
           .elements(of: Double.self) == gradient.values)
+    }
+  }
+
+  @Test("a Jacobian of more outputs than one backward pass takes repeats the pass")
+  func repeatedBackward() throws {
+    let example = Case("many outputs", [2, 4, 4]) { g in
+      let x = g.pool(
+        "MaxPool", g.node("Relu", [try g.convolution("x", from: 2, to: 20)]), kernel: 2, stride: 2)
+      return try g.dense(g.node("Flatten", [x]), from: 80, to: 301)
+    }
+    let graph = try example.graph()
+    let network = try network(graph, .single)
+    let inputs = try Inputs(try Tensor.random([1] + example.input, seed: 14), for: network)
+    let output = Site.output(graph.outputs[0].name)
+    let jacobian = try network.jacobian(
+      of: output, elements: nil, withRespectTo: [.input("x")], at: inputs, rules: .gradient,
+      context: Context())
+    #expect(jacobian.tensors[0].shape.dimensions == [1, 301] + example.input)
+    for element in [0, 149, 150, 151, 300] {
+      let gradient = try network.gradients(
+        of: Objective(output, .elements([element])), withRespectTo: [.input("x")], at: inputs,
+        rules: .gradient)
+      #expect(try jacobian.tensors[0].select(axis: 1, index: element) == gradient.tensors[0])
     }
   }
 }

@@ -20,8 +20,8 @@ import VitrineTestSupport
 
   private func output(_ network: Network, _ size: Int) throws -> Tensor {
     let x = try Tensor.random([1, 32, size, size], seed: 5)
-    return try network.evaluate(
-      Inputs(x, for: network), observing: [.output(network.signature.outputs[0].name)])[0]
+    let output = Site.output(network.signature.outputs[0].name)
+    return try network.evaluate(Inputs(x, for: network), observing: [output])[0]
   }
 
   @Test("only windows of 3 × 3 one pixel apart, on maps of nine tiles, lose the exact sums")

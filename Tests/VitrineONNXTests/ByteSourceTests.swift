@@ -1,4 +1,5 @@
 import Testing
+import VitrineFiles
 import VitrineNetwork
 import VitrineONNX
 import VitrineTensor

@@ -123,8 +123,10 @@ extension Method {
     let rows = options.map { option in
       let unit = option.unit.isEmpty ? "" : " (\(option.unit))"
       let standard = option.defaultText.map { "`\($0)`" } ?? "not set"
+      // What was there from the start needs no mention.
+      let help = option.help + (option.since == "0.1.0" ? "" : " Since \(option.since).")
       return
-        "| `\(option.name)` | \((option.expectation + unit).cell) | \(standard) | \(option.help.cell) |\n"
+        "| `\(option.name)` | \((option.expectation + unit).cell) | \(standard) | \(help.cell) |\n"
     }
     return "| Option | Values | Default | What it does |\n|---|---|---|---|\n" + rows.joined()
   }

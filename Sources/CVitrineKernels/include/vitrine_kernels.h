@@ -47,11 +47,11 @@ typedef struct {
   int64_t row_stride;    // times s to visit every s-th row
 } vk_map;
 
-// A bit mask: one uint16_t per blocked pixel, bit l = lane l. Distances in uint16_t units;
-// always dense `[image][block][row][pixel]`.
+// A bit mask: one uint16_t per blocked pixel, bit l = lane l. Distances in uint16_t units.
 typedef struct {
-  int32_t buffer;  // -1: absent
-  int32_t images;  // images stored; image n of an operation uses mask image n % images
+  int32_t buffer;        // -1: absent
+  int32_t images;        // images stored; image n of an operation uses mask image n % images
+  int32_t pixel_stride;  // 1, or s to visit every s-th pixel
   int64_t offset;  // in uint16_t from the buffer's start
   int64_t image_stride, block_stride, row_stride;
 } vk_mask;
@@ -152,9 +152,33 @@ typedef struct {
   vk_epilogue epilogue;
 } vk_depthwise;
 
+// Depthwise convolution of stride 1 by large filters, in the frequency domain: about 200 operations per pixel and
+// filter of any size, where VK_DEPTHWISE does 2 per tap. Errors are relative to the largest values of a tile.
+//   forward:    out[c](y, x) = sum w[c](i, j) in[c / multiplier](y - pad_top + i, x - pad_left + j)
+//   transposed: out[c](y, x) = sum over the filters f with f / multiplier = c of w[f](i, j) in[f](y + pad_top - i, x + pad_left - j)
+// Pixels outside the input's planes are zero, whatever the halo holds.
+typedef struct {
+  vk_map input, output;
+  const float *spectra;   // by vk_pack_spectra
+  int32_t images;
+  int32_t filters;
+  int32_t multiplier;     // filters of each channel, 1...16
+  int32_t transposed;
+  int32_t input_height, input_width, height, width;
+  int32_t kernel_y, kernel_x;  // extents of the filters, dilation included
+  int32_t pad_top, pad_left;
+  int32_t points_y, points_x;  // extents of a tile and its spectrum: 16, 32, 48, 64 or 96, more than the kernel's
+  int32_t scratch_buffer;
+  int64_t scratch_offset;      // of vk_spectral_scratch floats, a multiple of 16
+  vk_epilogue epilogue;
+} vk_spectral;
+
+// Floats of scratch memory that tiles of `points_y` by `points_x` need on up to `threads` threads.
+int64_t vk_spectral_scratch(int points_y, int points_x, int threads);
+
 // Pooling windows: kernel, stride, dilation, and top/left padding, for outputs height x width. Windows are
 // clipped to the input's planes, so halos are not read; a window that is empty then gives 0 and index 0xffff.
-// A NaN is the maximum only if it comes first. At most 65535 taps where indices are kept. No epilogue.
+// The first NaN of a window is its maximum. At most 65535 taps where indices are kept. No epilogue.
 // Backward passes write every pixel of the planes, each as one sum over its windows in row-major order.
 typedef struct {
   vk_map input, output;
@@ -168,6 +192,9 @@ typedef struct {
   // Backward: image n reads the indices of image n % index_images.
   int32_t index_buffer, index_images;
   int64_t index_offset;
+  // Backward only: what is done to the input's cotangents before they are stored, as in an epilogue.
+  vk_mask read_mask;
+  vk_backward_rule rule;
 } vk_pool_window;
 
 // Elementwise over a map, planes of height x width. All kinds end with the epilogue. A `second` with pixel
@@ -224,10 +251,49 @@ typedef struct {
   float alpha, beta;
 } vk_matrix_product;
 
+// Points of a straight line: image n of the output = start + fractions[n] * direction, as one multiply-add,
+// then the epilogue. `start` and `direction` are one image.
+typedef struct {
+  vk_map start, direction, output;
+  int32_t images, blocks, height, width;
+  int32_t fraction_buffer;
+  int64_t fraction_offset;  // in floats; one for each image
+  vk_epilogue epilogue;
+} vk_line;
+
+// Adds weights[n] * image n of `input`, image after image, to double-precision sums
+// `[block][row][pixel][16]`. Images of weight 0 are left out, whatever they hold.
+typedef struct {
+  vk_map input;
+  int32_t images, blocks, height, width;
+  int32_t sum_buffer, weight_buffer;
+  int64_t sum_offset, weight_offset;  // in doubles; one weight for each image
+} vk_weighted_sum;
+
+// Where a piece of a vk_patch lies, all in pixels.
+typedef struct {
+  int64_t y, x;                  // of its first pixel in the base; may lie outside
+  int64_t overlay_y, overlay_x;  // what the overlay covers of the base
+  int64_t overlay_height, overlay_width;
+  int64_t source_y, source_x;    // the overlay's pixel that is laid there first
+} vk_patch_place;
+
+// Pieces of one size, image n from its own place: the overlay where it covers, else the base, else `outside`.
+// All pixel strides are 16. The overlay has an image for each piece, or image stride 0, or is absent.
+typedef struct {
+  vk_map base, overlay, output;
+  int32_t images, blocks, height, width;
+  int32_t base_height, base_width;
+  int32_t place_buffer;
+  int64_t place_offset;  // in vk_patch_place; one for each image
+  float outside;
+} vk_patch;
+
 typedef enum {
   VK_CONVOLUTION,
   VK_WINOGRAD,
   VK_DEPTHWISE,
+  VK_SPECTRAL,
   VK_MAX_POOL,            // input -> output (+ indices)
   VK_MAX_POOL_BACKWARD,   // `output` = cotangent of the pooled values (read), `input` = cotangent of the input (written whole)
   VK_AVERAGE_POOL,
@@ -244,6 +310,9 @@ typedef enum {
   VK_UNPACK,              // map -> plain
   VK_FILL,
   VK_MATRIX_PRODUCT,
+  VK_LINE,
+  VK_WEIGHTED_SUM,
+  VK_PATCH,
 } vk_kind;
 
 typedef struct {
@@ -252,11 +321,15 @@ typedef struct {
     vk_convolution convolution;
     vk_winograd winograd;
     vk_depthwise depthwise;
+    vk_spectral spectral;
     vk_pool_window pool;
     vk_elementwise elementwise;
     vk_layout_change layout;
     vk_fill fill;
     vk_matrix_product product;
+    vk_line line;
+    vk_weighted_sum weighted_sum;
+    vk_patch patch;
   } as;
 } vk_op;
 
@@ -264,6 +337,10 @@ typedef struct {
 // `buffers[i]` are 64-byte aligned. Concurrent callers are safe: whoever does not get the pool runs alone.
 // `isa` -1, or one that is not available, uses vk_detected_isa(). `threads` < 2 never touches the pool.
 void vk_run(const vk_op *ops, size_t count, void *const *buffers, int threads, int isa);
+
+// The same, and adds the time of each operation to `seconds`, `count` numbers; NULL: not timed.
+void vk_run_timed(
+  const vk_op *ops, size_t count, void *const *buffers, int threads, int isa, double *seconds);
 
 // MARK: Packing of constants (once per network; callers may pack different groups at the same time)
 
@@ -274,6 +351,11 @@ void vk_run(const vk_op *ops, size_t count, void *const *buffers, int threads, i
 void vk_pack_group(float *packed, const float *source, const int64_t *tap_source, const int32_t *tap_inputs,
                    size_t tap_count, size_t tap_lanes, int64_t input_stride, int64_t output_stride,
                    size_t outputs, size_t width, const float *scale);
+
+// The filters of a vk_spectral, `[filters][kernel_y][kernel_x]` at `source`, as `[ceil(filters / 16)]` spectra of
+// points_y * (points_x / 2 + 1) * 32 floats.
+void vk_pack_spectra(float *packed, const float *source, size_t filters, int kernel_y, int kernel_x,
+                     int dilation_y, int dilation_x, int points_y, int points_x);
 
 // Transformed weights of up to 32 outputs of a vk_winograd, `[36][16 * input_blocks][width]`, width 16 or 32: tap
 // (y, x) of input i for output o is source[i*input_stride + o*output_stride + tap], where tap = 3 y + x, or
@@ -315,5 +397,9 @@ int vk_hardware_threads(void);
 
 // Single-precision multiply-add throughput in FLOP/s of `threads` threads, over about `seconds`.
 double vk_measure_peak(int threads, double seconds);
+
+// Bytes read per second by `threads` threads, each of which reads its share of `count` floats over and over for
+// about `seconds`: the bandwidth of the smallest cache that holds the share, or of memory.
+double vk_measure_bandwidth(const float *memory, size_t count, int threads, double seconds);
 
 #endif

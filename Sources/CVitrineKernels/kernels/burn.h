@@ -1,4 +1,4 @@
-// Independent multiply-adds in registers: the machine's peak.
+// Independent multiply-adds in registers: the machine's peak; and loads that nothing waits for: its bandwidth.
 
 static double burn(int64_t rounds) {
   v16 sums[VK_BURN_CHAINS];
@@ -14,4 +14,16 @@ static double burn(int64_t rounds) {
   // Never true; keeps the sums alive.
   if (total[0] == 12345) return 0;
   return 2.0 * VK_LANES * VK_BURN_CHAINS * (double)rounds;
+}
+
+static float stream(const float *memory, size_t count, int64_t passes) {
+  v16 sums[8];
+  VK_UNROLL for (int i = 0; i < 8; i++) sums[i] = (v16)(0.0f);
+  for (int64_t pass = 0; pass < passes; pass++) {
+    for (size_t at = 0; at < count; at += 8 * VK_LANES) {
+      VK_UNROLL for (int i = 0; i < 8; i++) sums[i] += load(memory + at + i * VK_LANES);
+    }
+  }
+  VK_UNROLL for (int i = 1; i < 8; i++) sums[0] += sums[i];
+  return sums[0][0];
 }

@@ -6,6 +6,7 @@
 //   VK_PIXELS       most pixels of a tile
 //   VK_DEPTHWISE_PIXELS  the same for depthwise tiles
 //   VK_DEPTHWISE_RUNS    1: registers are left to take taps side by side together
+//   VK_PERMUTE(v, index)  v[index[l]] for every lane l, if there is an instruction for it
 //   VK_BURN_CHAINS       multiply-adds in flight that saturate the machine
 // and names the tiles that exist (`VK_TILE_LIST`, see convolution.h).
 
@@ -77,6 +78,17 @@ VK_INLINE m16 mask_of(uint16_t bits) {
   const m16 lane_bits = {1 << 0, 1 << 1, 1 << 2,  1 << 3,  1 << 4,  1 << 5,  1 << 6,  1 << 7,
                          1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15};
   return ((m16)(int32_t)bits & lane_bits) != 0;
+#endif
+}
+
+// Lane l of the result = lane index[l] of v.
+VK_INLINE v16 permuted(v16 v, m16 index) {
+#if defined(VK_PERMUTE)
+  return VK_PERMUTE(v, index);
+#else
+  v16 result;
+  VK_UNROLL for (int l = 0; l < VK_LANES; l++) result[l] = v[index[l]];
+  return result;
 #endif
 }
 

@@ -36,7 +36,7 @@ VK_INLINE bit_view bit_view_of(const vk_mask *mask, void *const *buffers) {
     .image = mask->image_stride,
     .block = mask->block_stride,
     .row = mask->row_stride,
-    .pixel = 1,
+    .pixel = mask->pixel_stride,
     .images = mask->images,
   };
 }

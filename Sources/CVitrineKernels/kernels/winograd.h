@@ -75,7 +75,7 @@ VK_INLINE void step(const winograd_job *job, tile_place *place) {
   place->image++;
 }
 
-VK_INLINE tile_place place_of(const winograd_job *job, int64_t index) {
+VK_INLINE tile_place tile_place_of(const winograd_job *job, int64_t index) {
   const int64_t within = index % job->per_image;
   return (tile_place){
     .image = index / job->per_image,
@@ -112,7 +112,7 @@ static void transform_inputs(
   const planes *p = &job->planes;
   float patch[patch_side * patch_side * VK_LANES];
   for (int64_t block = 0; block < job->op->input_blocks; block++) {
-    tile_place place = place_of(job, first);
+    tile_place place = tile_place_of(job, first);
     for (int64_t t = 0; t < count; t++, step(job, &place)) {
       const int64_t rows = smaller(p->height + 2 - place.row, patch_side);
       const int64_t columns = smaller(p->width + 2 - place.column, patch_side);
@@ -263,7 +263,7 @@ static void multiply_and_finish(
   }
   tile t = job->tile;
   for (int64_t b = 0; b < blocks; b++) {
-    tile_place place = place_of(job, first);
+    tile_place place = tile_place_of(job, first);
     for (int64_t i = 0; i < count; i++, step(job, &place)) {
       finish_outputs(
         job, &t, sums + i * width + b * VK_LANES, sum_stride, place, 2 * group + b);

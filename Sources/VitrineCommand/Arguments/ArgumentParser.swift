@@ -79,6 +79,7 @@ enum ArgumentParser {
     switch verb.operands {
     case .none: names = []
     case .exactly(let expected): names = expected
+    case .optional(let name): names = operands.isEmpty ? [] : [name]
     case .atLeast(let expected):
       names = expected
       mayRepeat = true

@@ -17,8 +17,9 @@ enum HelpText {
 
       Verbs
       \(table.text)
-      vitrine help VERB explains one verb. Exit codes: 0 success, 64 usage, 65 bad model or input,
-      66 no such file, 70 internal error, 73 and 74 cannot write, 130 interrupted.
+      vitrine help VERB explains one verb. Exit codes: 0 success, 1 different, 64 usage,
+      65 bad model or input, 66 no such file, 70 internal error, 73 and 74 cannot write,
+      130 interrupted.
 
       """
   }

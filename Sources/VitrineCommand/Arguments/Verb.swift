@@ -4,6 +4,8 @@ struct Verb: Sendable {
   enum Operands: Sendable {
     case none
     case exactly([String])
+    /// One word, or none.
+    case optional(String)
     /// At least as many as there are names; the last one may repeat.
     case atLeast([String])
     /// As many as there are names, then any number of the last one, none included.
@@ -13,6 +15,7 @@ struct Verb: Sendable {
       switch self {
       case .none: ""
       case .exactly(let names): " " + names.joined(separator: " ")
+      case .optional(let name): " [\(name)]"
       case .atLeast(let names): " " + names.joined(separator: " ") + "…"
       case .then(let names, let any): " " + names.joined(separator: " ") + " [\(any)…]"
       }
@@ -46,6 +49,11 @@ struct Verb: Sendable {
     self.examples = examples
     self.notes = notes
     self.run = run
+  }
+
+  /// Whether it chooses from the catalog, which plugins extend then.
+  var usesMethods: Bool {
+    name != "plugins" && flags.contains { $0.group == .plugins }
   }
 
   var usage: String { "vitrine \(name)\(operands.usage)" + (flags.isEmpty ? "" : " [options]") }

@@ -1,5 +1,6 @@
 import VitrineCore
 import VitrineImaging
+import VitrineReport
 import VitrineTensor
 
 /// A picture of an explanation, with everything that must be said about it.
@@ -104,6 +105,9 @@ struct FigurePainter: Sendable {
       } else {
         figures.append(try channelGrid(maps, attribution))
       }
+    }
+    if !figures.isEmpty, let animation = try animation(of: explanation, sample: sample) {
+      figures[0].companions.append(animation)
     }
     return figures
   }

@@ -1,3 +1,4 @@
+import VitrineFiles
 import VitrineImaging
 
 /// Where the figures of a command go: the rules behind `--output`.

@@ -1,3 +1,4 @@
+import VitrineFiles
 import VitrineReport
 
 /// Names of classes, as a file lists them: one on each line, in the model's order.
@@ -17,7 +18,12 @@ struct ClassLabels: Sendable {
   /// - Throws: ``CommandError`` if the file cannot be read, is empty or is no UTF-8.
   init(contentsOf path: String) throws(CommandError) {
     self.path = path
-    var bytes = try InputFile.bytes(at: path, what: "labels", limit: 64 << 20)
+    var bytes: [UInt8]
+    do throws(FileError) {
+      bytes = try InputFile.bytes(at: path, what: "labels", limit: 64 << 20)
+    } catch {
+      throw CommandError(error)
+    }
     if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes.removeFirst(3) }
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw .badData("labels \(path): expected text in UTF-8, found other bytes; convert the file")

@@ -1,4 +1,5 @@
 import VitrineCore
+import VitrineFiles
 import VitrineImaging
 import VitrineReport
 import VitrineTensor

@@ -1,6 +1,8 @@
 import VitrineCore
+import VitrineFiles
 import VitrineNetwork
 import VitrineONNX
+import VitrineReport
 
 /// A network with the file it came from.
 struct LoadedModel: Sendable {
@@ -25,22 +27,9 @@ struct LoadedModel: Sendable {
   /// Returns the SHA-256 of the model's file in hexadecimal.
   ///
   /// - Complexity: O(bytes of the file); weights in files of their own are not covered.
-  func digest() throws(CommandError) -> String {
-    try InputFile.hexadecimalDigest(at: path, what: "model")
-  }
-
-  /// The only input.
-  ///
-  /// - Throws: ``CommandError`` if there are several or none.
-  func onlyInput() throws(CommandError) -> Port {
-    let ports = network.signature.inputs
-    guard ports.count == 1 else {
-      throw .usage(
-        "the model has \(ports.count) inputs"
-          + (ports.isEmpty ? "" : " (" + ports.map(\.name).joined(separator: ", ") + ")")
-          + "; the command line feeds models with one, the library any number",
-        code: "input-count")
-    }
-    return ports[0]
+  func digest() throws(FileError) -> String {
+    var hash = SHA256()
+    try InputFile.readPieces(of: path, what: "model") { hash.update($0) }
+    return SHA256.hexadecimal(hash.finish())
   }
 }

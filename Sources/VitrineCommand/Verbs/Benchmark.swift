@@ -4,35 +4,42 @@ import VitrineNetwork
 import VitrineReport
 import VitrineTensor
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#elseif canImport(Darwin)
-  import Darwin
-#endif
-
 extension Verb {
   /// `vitrine benchmark`
   static let benchmark = Verb(
     "benchmark",
     summary: "time a model or a method on seeded random input",
-    operands: .exactly(["MODEL"]),
+    operands: .optional("MODEL"),
     flags: [
-      Flag("task", .value("T"), default: "forward", help: "forward, or the name of a method."),
-      Flag("batch", .value("N"), default: "1", help: "Samples in one call."),
+      Flag(
+        "task", .value("T"), default: "forward", help: "forward, train, or the name of a method."),
+      Flag(
+        "batch", .value("N"), help: "Samples in one call, 1 by default; in a step of train, 64."),
       Flag("layer", .value("NAME"), help: "The method's layer, or where a forward pass stops."),
       Flag("set", .repeated("OPTION=VALUE"), help: "An option of the method; may be repeated."),
       Flag(
         "target", .value("CLASS"), default: "0",
         help: "The explained class; top costs methods a forward pass more."),
+      Flag(
+        "layers", .toggle,
+        help: "Also list the time of each layer, its speed, and its share of the machine's peak."),
+      Flag(
+        "machine", .toggle,
+        help: "Measure the machine instead: multiply-adds and bytes per second. Takes no MODEL."),
       CommonFlags.json,
-    ] + CommonFlags.running,
+    ] + CommonFlags.plugins + CommonFlags.running,
     examples: [
       Example(command: "vitrine benchmark model.onnx", purpose: "forward pass of one sample"),
       Example(
         command: "vitrine benchmark model.onnx --task gradient-magnitude --batch 16 --threads 1",
         purpose: "a method on a batch, on one core"),
+      Example(
+        command: "vitrine benchmark model.onnx --task train",
+        purpose: "an epoch of 60,000 samples with their classes"),
+      Example(
+        command: "vitrine benchmark model.onnx --layers", purpose: "which layers take the time"),
+      Example(
+        command: "vitrine benchmark --machine", purpose: "what the processor can do at best"),
     ],
     notes: [
       "Loading and planning are not timed: one call before the clock starts makes the plan. Calls "
@@ -40,41 +47,46 @@ extension Verb {
     ]
   ) { invocation, session in
     let settings = try RunSettings(invocation)
-    let batch = try invocation.integer("batch", in: 1...65_536) ?? 1
-    let model = try LoadedModel(
-      contentsOf: invocation.operands[0], configuration: settings.configuration)
-    let inputs = try randomInputs(model.network, batch: batch, seed: settings.seed)
+    if invocation.has("machine") { return try measureMachine(invocation, settings, session) }
+    guard let path = invocation.operands.first else {
+      throw CommandError.usage(
+        "benchmark needs MODEL, or --machine: vitrine benchmark MODEL [options]; see vitrine help "
+          + "benchmark")
+    }
     let task = invocation.text("task") ?? "forward"
+    let batch = try invocation.integer("batch", in: 1...65_536) ?? (task == "train" ? 64 : 1)
+    let model = try LoadedModel(contentsOf: path, configuration: settings.configuration)
+    func inputs() throws -> Inputs {
+      try randomInputs(model.network, batch: batch, seed: settings.seed)
+    }
     let call =
-      task == "forward"
-      ? try forward(invocation, model.network, inputs)
-      : try explanation(task, invocation, model.network, inputs, settings, session)
+      switch task {
+      case "forward": try forward(invocation, model.network, inputs())
+      case "train": try TrainingBenchmark(model.network, batch: batch, seed: settings.seed).epoch
+      default:
+        try explanation(task, invocation, model.network, inputs(), settings, session)
+      }
 
     try call()
-    var seconds: [Double] = []
-    let clock = ContinuousClock()
-    let start = clock.now
-    while seconds.count < 5 || clock.now - start < .seconds(1) {
-      try session.checkCancellation()
-      let duration = try clock.measure(call)
-      seconds.append(
-        Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18)
-    }
-    seconds.sort()
-    let median = seconds[seconds.count / 2]
+    let timing = try Timing(of: call, session)
+    let layers =
+      invocation.has("layers")
+      ? try LayerProfile(of: call, on: model.network, settings.configuration, session) : nil
     guard invocation.has("json") else {
       return try session.write(
         "\(task) of \(model.name.visible), batch \(batch): median "
-          + "\(Number.significant(median * 1e3)) ms, fastest \(Number.significant(seconds[0] * 1e3)) ms "
-          + "of \(seconds.count) calls, peak memory \(Number.grouped(peakMemory() >> 20)) MiB\n")
+          + "\(Number.significant(timing.median * 1e3)) ms, fastest "
+          + "\(Number.significant(timing.fastest * 1e3)) ms of \(timing.count) calls, peak memory "
+          + "\(Number.grouped(Timing.peakMemory() >> 20)) MiB\n" + (layers?.text ?? ""))
     }
     try session.write(
       JSON.object([
         "schema": .integer(1), "verb": .string("benchmark"), "task": .string(task),
         "model": try model.json(), "batch": .integer(batch),
         "precision": .string(settings.configuration.precision.rawValue),
-        "median": .number(median), "min": .number(seconds[0]),
-        "peak_rss_bytes": .integer(peakMemory()), "repeats": .integer(seconds.count),
+        "median": .number(timing.median), "min": .number(timing.fastest),
+        "peak_rss_bytes": .integer(Timing.peakMemory()), "repeats": .integer(timing.count),
+        "layers": layers?.json,
         "vitrine": .string(Command.version),
       ]).text)
   }
@@ -99,10 +111,13 @@ extension Verb {
     _ name: String, _ invocation: Invocation, _ network: Network, _ inputs: Inputs,
     _ settings: RunSettings, _ session: Session
   ) throws -> () throws -> Void {
+    let method = try session.catalog.entry(named: name).method
+    // Without a choice a Jacobian has all its rows; and what a layer is asked for is no class.
+    let isJacobian = method.options.contains { $0.name == "outputs" }
+    let target = isJacobian || method.explainsLayer(invocation) ? "top" : "0"
     let request = try ExplainRequest(
-      method: name, invocation, catalog: .standard, defaults: [("timing", "false")],
-      // A Jacobian of one output is only one of its rows, and a channel is no class.
-      target: ["jacobian", "filter-visualization"].contains(name) ? "top" : "0")
+      method: name, invocation, catalog: session.catalog, defaults: [("timing", "false")],
+      target: target)
     let context = Context(
       seed: settings.seed, memoryLimit: settings.configuration.memoryLimit ?? 1 << 30,
       cancellation: session.cancellation)
@@ -129,15 +144,13 @@ extension Verb {
         return (port.name, try generator.normalTensor(Shape(dimensions)))
       })
   }
+}
 
-  private static func peakMemory() -> Int {
-    var usage = rusage()
-    #if canImport(Darwin)
-      getrusage(RUSAGE_SELF, &usage)
-      return usage.ru_maxrss
-    #else
-      getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-      return usage.ru_maxrss * 1024
-    #endif
+extension Method {
+  /// Whether a command line makes it explain a layer in place of a target.
+  fileprivate func explainsLayer(_ invocation: Invocation) -> Bool {
+    guard let option = options.first(where: { $0.kind == .layer }) else { return false }
+    return (invocation.has("layer") && layerOption == option)
+      || invocation.texts("set").contains { $0.hasPrefix(option.name + "=") }
   }
 }

@@ -1,4 +1,5 @@
 import VitrineCore
+import VitrineFiles
 import VitrineReport
 
 extension Verb {

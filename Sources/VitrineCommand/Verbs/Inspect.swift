@@ -87,7 +87,7 @@ extension Verb {
 
 extension LoadedModel {
   /// What identifies the model in a report: the file's name without its folder, and its digest.
-  func json() throws(CommandError) -> JSON {
+  func json() throws -> JSON {
     .object([
       "file": .string(name), "sha256": .string(try digest()),
       "opset": .integer(network.graph.opset),

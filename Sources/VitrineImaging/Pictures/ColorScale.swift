@@ -39,7 +39,7 @@ public enum ColorScale: Sendable, Equatable {
   }
 
   /// The colour map used where none is asked for: viridis or blue–white–red.
-  public var defaultColorMap: ColorMap {
+  var defaultColorMap: ColorMap {
     switch self {
     case .sequential: .viridis
     case .diverging: .diverging

@@ -49,7 +49,8 @@ extension Specialization {
     case is any Activation, is ElementaryFunction, is Not, is IsNaN, is Cast, is CastLike,
       is Dropout,
       is Convolution, is MaxPool, is AveragePool, is GlobalAveragePool, is GlobalMaxPool,
-      is BatchNormalization, is LocalResponseNormalization:
+      is BatchNormalization, is LocalResponseNormalization, is InstanceNormalization,
+      is GroupNormalization:
       return onlyFirst
     case is any Reshaping:
       // Row-major order is kept, and as many rows means rows of as many elements.
@@ -63,6 +64,8 @@ extension Specialization {
       if onlyFirst { return data.shape.rank >= 2 && right.shape.rank <= 2 }
       return isDependent[0] && isDependent[1] && data.shape.rank >= 3
         && data.shape.rank == right.shape.rank
+    case let normalization as LayerNormalization:
+      return onlyFirst && !isFirst(normalization.axis, rank)
     case let softmax as Softmax: return onlyFirst && !isFirst(softmax.axis.axis, rank)
     case let softmax as LogSoftmax: return onlyFirst && !isFirst(softmax.axis.axis, rank)
     case let reduction as Reduction:

@@ -91,6 +91,14 @@ package struct Specialization: Sendable {
     }
   }
 
+  /// How many samples, or cotangents, are best run together: as many as keep the values around the
+  /// widest operator within the processor's cache. More would run slower, not faster.
+  package var samplesInCache: Int {
+    // Leaves room for weights in a third-level cache of 32 MiB.
+    let cacheBytes = 20 << 20
+    return max(1, min(256, cacheBytes / widestOperatorBytes))
+  }
+
   /// Whether the value is known without running anything.
   package func isConstant(_ value: Int) -> Bool { types[value].constant != nil }
 

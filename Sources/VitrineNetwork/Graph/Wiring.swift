@@ -36,11 +36,14 @@ package struct Wiring: Sendable {
 
   /// Checks a graph and orders its nodes.
   ///
+  /// - Parameter catalog: The operators that nodes may name.
   /// - Throws: ``NetworkError`` for unsupported operators (all at once), values missing or written
   ///   twice, cycles, and nodes whose attributes do not fit.
   /// - Complexity: O(nodes + wires).
-  package init(_ graph: Graph) throws {
-    try Self.checkOperators(graph)
+  package init(
+    _ graph: Graph, catalog: [String: any Operator.Type] = OperatorCatalog.operators
+  ) throws {
+    try Self.checkOperators(graph, catalog)
     let order = try Self.executionOrder(graph)
 
     var values: [Value] = []
@@ -68,7 +71,7 @@ package struct Wiring: Sendable {
       let node = graph.nodes[index]
       let name =
         node.name.isEmpty ? node.outputs.first { !$0.isEmpty } ?? "#\(index)" : node.name
-      guard let type = OperatorCatalog.operators[node.kind] else { continue }
+      guard let type = catalog[node.kind] else { continue }
       let operation: any Operator
       do {
         operation = try type.init(NodeReader(node, opset: graph.opset))
@@ -148,11 +151,13 @@ package struct Wiring: Sendable {
 
   // MARK: - Checks
 
-  private static func checkOperators(_ graph: Graph) throws(NetworkError) {
+  private static func checkOperators(
+    _ graph: Graph, _ catalog: [String: any Operator.Type]
+  ) throws(NetworkError) {
     var unsupported: [NetworkError.UnsupportedOperator] = []
     var positions: [String: Int] = [:]
     for (index, node) in graph.nodes.enumerated()
-    where !(node.domain.isEmpty && OperatorCatalog.operators[node.kind] != nil) {
+    where !(node.domain.isEmpty && catalog[node.kind] != nil) {
       let key = node.domain + "\u{0}" + node.kind
       let first = node.name.isEmpty ? node.outputs.first ?? "#\(index)" : node.name
       if let position = positions[key] {

@@ -5,8 +5,9 @@ package enum Activations {
   package static let operators: [String: any Operator.Type] = [
     "Celu": Celu.self, "Clip": Clip.self, "Elu": Elu.self, "Erf": Erf.self, "Gelu": Gelu.self,
     "HardSigmoid": HardSigmoid.self, "HardSwish": HardSwish.self, "LeakyRelu": LeakyRelu.self,
-    "PRelu": PRelu.self, "Relu": Relu.self, "Selu": Selu.self, "Sigmoid": Sigmoid.self,
-    "Softplus": Softplus.self, "Softsign": Softsign.self, "Tanh": Tanh.self,
+    "Mish": Mish.self, "PRelu": PRelu.self, "Relu": Relu.self, "Selu": Selu.self,
+    "Sigmoid": Sigmoid.self, "Softplus": Softplus.self, "Softsign": Softsign.self,
+    "Swish": Swish.self, "Tanh": Tanh.self, "ThresholdedRelu": ThresholdedRelu.self,
   ]
 }
 
@@ -20,6 +21,8 @@ protocol Activation: Operator {
 }
 
 extension Activation {
+  package var pushforwardRule: PushforwardRule { .symmetric }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     [ValueType(try RealInputs(inputs, "X").shape(0), .float32)]
   }
@@ -84,9 +87,21 @@ package struct LeakyRelu: Activation {
   func derivative<T: RealScalar>(_ x: T) -> T { x > 0 ? 1 : T(alpha) }
 }
 
+/// `x` above `alpha`, 0 below.
+package struct ThresholdedRelu: Activation {
+  package let alpha: Double
+
+  package init(_ node: NodeReader) throws { alpha = try node.real("alpha", default: 1) }
+
+  func value<T: RealScalar>(_ x: T) -> T { x <= T(alpha) ? 0 : x }
+  func derivative<T: RealScalar>(_ x: T) -> T { x > T(alpha) ? 1 : 0 }
+}
+
 /// `x` above 0, `slope · x` below, with a slope that broadcasts to the input.
 package struct PRelu: Operator {
   package init(_ node: NodeReader) {}
+
+  package var pushforwardRule: PushforwardRule { .elementwise }
 
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let inputs = try RealInputs(inputs, "X", "slope")
@@ -202,6 +217,8 @@ package struct Clip: Operator {
   package func bounds(inputs: [Tensor?]) throws -> Bounds {
     try attributes ?? Bounds(minimum: bound(inputs, 1), maximum: bound(inputs, 2))
   }
+
+  package var pushforwardRule: PushforwardRule { .symmetric }
 
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     if attributes != nil { return [ValueType(try RealInputs(inputs, "X").shape(0), .float32)] }
@@ -390,6 +407,41 @@ package struct HardSwish: Activation {
 
   func value<T: RealScalar>(_ x: T) -> T { x <= -3 ? 0 : x >= 3 ? x : x * (x + 3) / 6 }
   func derivative<T: RealScalar>(_ x: T) -> T { x <= -3 ? 0 : x > 3 ? 1 : x / 3 + 0.5 }
+}
+
+/// `x · sigmoid(alpha · x)`, also called SiLU.
+///
+/// Source: Ramachandran, Zoph, Le, "Searching for Activation Functions" (2017), section 3.
+package struct Swish: Activation {
+  package let alpha: Double
+
+  package init(_ node: NodeReader) throws { alpha = try node.real("alpha", default: 1) }
+
+  func value<T: RealScalar>(_ x: T) -> T { x * .sigmoid(T(alpha) * x) }
+  func derivative<T: RealScalar>(_ x: T) -> T {
+    let u = T(alpha) * x
+    let (inside, outside) = (T.sigmoid(u), T.sigmoid(-u))
+    return inside * (1 + u * outside)
+  }
+}
+
+/// `x · tanh(log(1 + exp(x)))`.
+///
+/// Source: Misra, "Mish: A Self Regularized Non-Monotonic Activation Function" (2019), equation 1.
+package struct Mish: Activation {
+  package init(_ node: NodeReader) {}
+
+  func value<T: RealScalar>(_ x: T) -> T { x * .tanh(Self.softplus(x)) }
+  func derivative<T: RealScalar>(_ x: T) -> T {
+    let s = Self.softplus(x)
+    // `1 - tanh²(s)` without its cancellation.
+    let slope = 4 * T.sigmoid(2 * s) * T.sigmoid(-2 * s)
+    return T.tanh(s) + x * slope * T.sigmoid(x)
+  }
+
+  private static func softplus<T: RealScalar>(_ x: T) -> T {
+    (x <= 0 ? 0 : x) + .logOnePlus(.exp(-x.magnitude))
+  }
 }
 
 /// `x · Φ(x)` with the normal distribution `Φ`, exactly or by tanh.

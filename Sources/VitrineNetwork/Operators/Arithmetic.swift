@@ -32,6 +32,8 @@ package struct Arithmetic: Operator {
     moduloAcceptsReals = truncatesQuotient || node.opset >= 28
   }
 
+  package var pushforwardRule: PushforwardRule { .elementwise }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let (a, b) = (try inputs.required(0, "A"), try inputs.required(1, "B"))
     try a.expect(.float32, .int64, as: "A")
@@ -189,6 +191,8 @@ package struct VariadicArithmetic: Operator {
     function = try Function(kindOf: node)
     try node.expect(inputs: 1...Int.max)
   }
+
+  package var pushforwardRule: PushforwardRule { .elementwise }
 
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let first = try inputs.required(0, "data_0")

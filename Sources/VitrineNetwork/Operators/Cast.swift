@@ -15,6 +15,8 @@ package struct Cast: Operator {
     target = try DataType(onnxCode: try node.integer("to"), attribute: "to")
   }
 
+  package var pushforwardRule: PushforwardRule { .linear }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     [ValueType(try inputs.required(0, "input").shape, target)]
   }
@@ -33,6 +35,8 @@ package struct Cast: Operator {
 /// Converts elements to the type of a second tensor; see ``Cast``.
 package struct CastLike: Operator {
   package init(_ node: NodeReader) throws { try node.expect(inputs: 2...2) }
+
+  package var pushforwardRule: PushforwardRule { .linear }
 
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let target = try inputs.required(1, "target_type").dataType.inferred

@@ -30,6 +30,8 @@ package struct Comparison: Operator {
     try node.expect(inputs: 2...2)
   }
 
+  package var pushforwardRule: PushforwardRule { .zero }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let (a, b) = (try inputs.required(0, "A"), try inputs.required(1, "B"))
     if relation != .equal { try a.expect(.float32, .int64, as: "A") }
@@ -76,6 +78,8 @@ package struct Logic: Operator {
     try node.expect(inputs: 2...2)
   }
 
+  package var pushforwardRule: PushforwardRule { .zero }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let (a, b) = (try inputs.required(0, "A"), try inputs.required(1, "B"))
     try a.expect(.bool, as: "A")
@@ -96,6 +100,8 @@ package struct Logic: Operator {
 package struct Not: Operator {
   package init(_ node: NodeReader) throws { try node.expect(inputs: 1...1) }
 
+  package var pushforwardRule: PushforwardRule { .zero }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let x = try inputs.required(0, "X")
     try x.expect(.bool, as: "X")
@@ -110,6 +116,8 @@ package struct Not: Operator {
 /// Finds the elements that are not a number.
 package struct IsNaN: Operator {
   package init(_ node: NodeReader) throws { try node.expect(inputs: 1...1) }
+
+  package var pushforwardRule: PushforwardRule { .zero }
 
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let x = try inputs.required(0, "X")
@@ -127,6 +135,8 @@ package struct IsNaN: Operator {
 /// Takes each element from one of two tensors, as a third says; all are broadcast together.
 package struct Where: Operator {
   package init(_ node: NodeReader) throws { try node.expect(inputs: 3...3) }
+
+  package var pushforwardRule: PushforwardRule { .elementwise }
 
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let condition = try inputs.required(0, "condition")

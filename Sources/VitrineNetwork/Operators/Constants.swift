@@ -55,6 +55,8 @@ package struct ConstantOfShape: Operator {
     }
   }
 
+  package var pushforwardRule: PushforwardRule { .zero }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     [ValueType(try Shape.checked(try inputs.integers(0, "input")), value.dataType.inferred)]
   }
@@ -72,6 +74,8 @@ package struct ConstantOfShape: Operator {
 /// the precision of the run.
 package struct Progression: Operator {
   package init(_ node: NodeReader) throws { try node.expect(inputs: 3...3) }
+
+  package var pushforwardRule: PushforwardRule { .zero }
 
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let names = ["start", "limit", "delta"]
@@ -151,6 +155,8 @@ package struct EyeLike: Operator {
       node.has("dtype")
       ? try DataType(onnxCode: try node.integer("dtype"), attribute: "dtype") : nil
   }
+
+  package var pushforwardRule: PushforwardRule { .zero }
 
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let input = try inputs.required(0, "input")

@@ -52,6 +52,8 @@ package struct Convolution: Operator {
       inputSpatial: Array(input.dimensions[2...]), kernelSpatial: kernel)
   }
 
+  package var pushforwardRule: PushforwardRule { .multilinear(additive: [2]) }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let layout = try Layout(self, RealInputs(inputs, "X", "W", "B", optional: 1))
     return [ValueType(layout.output, .float32)]

@@ -48,6 +48,8 @@ package struct ElementaryFunction: Operator {
     try node.expect(inputs: 1...1)
   }
 
+  package var pushforwardRule: PushforwardRule { .symmetric }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let x = try inputs.required(0, "X")
     if function.acceptsIntegers {

@@ -10,6 +10,8 @@ package struct Gather: Operator {
     axis = try node.integer("axis", default: 0)
   }
 
+  package var pushforwardRule: PushforwardRule { .linear }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let (data, indices) = (try inputs.required(0, "data"), try inputs.required(1, "indices"))
     try indices.expect(.int64, as: "indices")
@@ -57,6 +59,8 @@ package struct GatherElements: Operator {
     try node.expect(inputs: 2...2)
     axis = try node.integer("axis", default: 0)
   }
+
+  package var pushforwardRule: PushforwardRule { .linear }
 
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let (data, indices) = (try inputs.required(0, "data"), try inputs.required(1, "indices"))

@@ -2,7 +2,7 @@ package import VitrineTensor
 
 package enum MatrixProducts {
   package static let operators: [String: any Operator.Type] = [
-    "Gemm": Gemm.self, "MatMul": MatMul.self,
+    "Einsum": Einsum.self, "Gemm": Gemm.self, "MatMul": MatMul.self,
   ]
 }
 
@@ -21,6 +21,8 @@ package struct Gemm: Operator {
     transposesA = try node.flag("transA", default: false)
     transposesB = try node.flag("transB", default: false)
   }
+
+  package var pushforwardRule: PushforwardRule { .multilinear(additive: [2]) }
 
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     [ValueType(try Layout(self, RealInputs(inputs, "A", "B", "C", optional: 1)).output, .float32)]
@@ -142,6 +144,8 @@ package struct Gemm: Operator {
 /// its missing axis is missing from the output, too.
 package struct MatMul: Operator {
   package init(_ node: NodeReader) {}
+
+  package var pushforwardRule: PushforwardRule { .multilinear(additive: []) }
 
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     [ValueType(try Layout(RealInputs(inputs, "A", "B")).output, .float32)]
@@ -291,7 +295,7 @@ package struct MatMul: Operator {
 // MARK: - Product
 
 /// A matrix in memory, or the transpose of one.
-private struct Matrix<T: RealScalar> {
+struct Matrix<T: RealScalar> {
   private let elements: UnsafeBufferPointer<T>
   private let rows: Int
   private let columns: Int
@@ -310,7 +314,8 @@ private struct Matrix<T: RealScalar> {
       columnStride: isTransposed ? rows : 1)
   }
 
-  private init(
+  /// Reads the element in `row` and `column` at `row · rowStride + column · columnStride`.
+  init(
     _ elements: UnsafeBufferPointer<T>, _ rows: Int, _ columns: Int, rowStride: Int,
     columnStride: Int
   ) {

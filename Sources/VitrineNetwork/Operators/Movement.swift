@@ -16,6 +16,8 @@ package protocol Viewing: Operator {
 }
 
 extension Viewing {
+  package var pushforwardRule: PushforwardRule { .linear }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let data = try inputs.required(0, "data")
     return [ValueType(try view(inputs).shape, data.dataType.inferred)]
@@ -185,6 +187,8 @@ package struct Concat: Operator {
     axis = try node.integer("axis")
   }
 
+  package var pushforwardRule: PushforwardRule { .linear }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let first = try inputs.required(0, "inputs_0")
     let axis = try first.shape.checkedAxis(axis)
@@ -286,6 +290,8 @@ package struct Split: Operator {
     }
     return Array(repeating: size, count: outputCount - 1) + [last]
   }
+
+  package var pushforwardRule: PushforwardRule { .linear }
 
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let input = try inputs.required(0, "input")

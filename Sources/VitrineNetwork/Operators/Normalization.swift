@@ -26,6 +26,8 @@ package struct BatchNormalization: Operator {
     }
   }
 
+  package var pushforwardRule: PushforwardRule { .symmetric }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let inputs = try RealInputs(inputs, "X", "scale", "B", "mean", "var")
     return [ValueType(try Layout(inputs).input, .float32)]
@@ -164,6 +166,8 @@ package struct LocalResponseNormalization: Operator {
     guard size >= 1 else { throw OperatorError("size: expected at least 1, found \(size)") }
   }
 
+  package var pushforwardRule: PushforwardRule { .own }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let input = try RealInputs(inputs, "X").shape(0)
     try check(input)
@@ -212,6 +216,41 @@ package struct LocalResponseNormalization: Operator {
               addWindows(of: shares, to: target, input, before: size / 2, after: (size - 1) / 2)
               for i in target.indices {
                 target[i] = g[i] * .pow(s[i], T(-beta)) + factor * x[i] * target[i]
+              }
+            }
+          }
+        }
+      }
+    }
+    return [result]
+  }
+
+  @_specialize(where T == Float)
+  @_specialize(where T == Double)
+  package func pushforward<T: RealScalar>(
+    _ tangents: [Tensor?], at point: Point, _: T.Type
+  ) throws -> [Tensor?] {
+    let input = try point.inputs.required(0)
+    guard let tangent = tangents.optional(0) else { return [nil] }
+    let energies = try energies(of: input, T.self)
+    let result = try input.withElements(of: T.self) { x in
+      try tangent.withElements(of: T.self) { t in
+        try energies.withElements(of: T.self) { s in
+          // `t_i · s_i^-beta - 2 · alpha / size · beta · x_i · s_i^(-beta - 1) · Σ x_j · t_j` over the
+          // window of `i`.
+          var products = Tensor(zeros: input.shape, T.dataType)
+          try products.withMutableElements(of: T.self) { products in
+            for i in t.indices { products[i] = x[i] * t[i] }
+          }
+          return try products.withElements(of: T.self) { products in
+            Tensor(uninitialized: input.shape, of: T.self) { target in
+              let factor = T(-2 * alpha * beta / Double(size))
+              for i in target.indices { target[i] = 0 }
+              addWindows(
+                of: products, to: target, input, before: (size - 1) / 2, after: size / 2)
+              for i in target.indices {
+                target[i] =
+                  t[i] * .pow(s[i], T(-beta)) + factor * x[i] * .pow(s[i], T(-beta - 1)) * target[i]
               }
             }
           }

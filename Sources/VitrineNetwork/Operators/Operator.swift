@@ -52,6 +52,19 @@ package protocol Operator: Sendable {
   func pullback<T: RealScalar>(_ cotangents: [Tensor?], at point: Point, _: T.Type) throws
     -> [Tensor?]
 
+  /// How tangents are carried forwards.
+  var pushforwardRule: PushforwardRule { get }
+
+  /// Returns the tangents of the outputs: for each the sum over all inputs of `∂output/∂input · tangent`, in
+  /// the output's shape; `nil` where it is zero everywhere.
+  ///
+  /// The default does as ``pushforwardRule`` says; an operator whose rule is
+  /// ``PushforwardRule/own`` has one of its own.
+  ///
+  /// - Parameter tangents: One per input, `nil` for zero.
+  func pushforward<T: RealScalar>(_ tangents: [Tensor?], at point: Point, _: T.Type) throws
+    -> [Tensor?]
+
   /// The backward rules this operator has besides ``BackwardRule/gradient``.
   var backwardRules: Set<BackwardRule> { get }
 }

@@ -54,6 +54,21 @@ package struct Pad: Operator {
     try sides(inputs).first.map { $0.before == 0 && $0.after == 0 } ?? false
   }
 
+  /// Returns how many zeros are added before and after each axis; `nil` if it is anything else that happens.
+  func addedZeros(_ inputs: [ValueType?]) throws -> [(before: Int, after: Int)]? {
+    guard mode == .constant else { return nil }
+    if let value = inputs.optional(2) {
+      guard let constant = value.constant, constant.dataType.isFloatingPoint,
+        try constant.converted(to: .float64).elements(of: Double.self) == [0]
+      else { return nil }
+    } else if value != 0 {
+      return nil
+    }
+    let sides = try sides(inputs)
+    guard sides.allSatisfy({ $0.before >= 0 && $0.after >= 0 }) else { return nil }
+    return sides.map { ($0.before, $0.after) }
+  }
+
   private func sides(_ inputs: [ValueType?]) throws -> [Side] {
     let shape = try inputs.required(0, "data").shape
     let pads = try pads.required(inputs)
@@ -80,6 +95,8 @@ package struct Pad: Operator {
     }
     return sides
   }
+
+  package var pushforwardRule: PushforwardRule { .linear }
 
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let data = try inputs.required(0, "data")

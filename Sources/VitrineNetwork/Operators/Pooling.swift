@@ -29,6 +29,8 @@ package struct MaxPool: Operator {
     try attributes.poolingWindows(input)
   }
 
+  package var pushforwardRule: PushforwardRule { .own }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let input = try RealInputs(inputs, "X").shape(0)
     return [ValueType(try PoolingLayout(input, windows(input: input)).output, .float32)]
@@ -74,6 +76,26 @@ package struct MaxPool: Operator {
     return [result]
   }
 
+  @_specialize(where T == Float)
+  @_specialize(where T == Double)
+  package func pushforward<T: RealScalar>(
+    _ tangents: [Tensor?], at point: Point, _: T.Type
+  ) throws -> [Tensor?] {
+    let input = try point.inputs.required(0)
+    guard let tangent = tangents.optional(0) else { return [nil] }
+    let layout = try PoolingLayout(input.shape, windows(input: input.shape))
+    let result = try input.withElements(of: T.self) { x in
+      try tangent.withElements(of: T.self) { t in
+        Tensor(uninitialized: layout.output, of: T.self) { y in
+          layout.forEachWindow { output, window in
+            y[output] = Self.winner(of: window, x).map { t[$0] } ?? 0
+          }
+        }
+      }
+    }
+    return [result]
+  }
+
   /// Returns the position of the first maximum, or the first NaN; `nil` for a window without elements.
   @inline(__always)
   private static func winner<T: RealScalar>(
@@ -109,6 +131,8 @@ package struct AveragePool: Operator {
   package func windows(input: Shape) throws -> [Window] {
     try attributes.poolingWindows(input)
   }
+
+  package var pushforwardRule: PushforwardRule { .linear }
 
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let input = try RealInputs(inputs, "X").shape(0)
@@ -270,8 +294,10 @@ extension Window {
 // MARK: - Whole planes
 
 /// The mean over all spatial axes, which keep the extent 1.
-package struct GlobalAveragePool: Operator {
+struct GlobalAveragePool: Operator {
   package init(_ node: NodeReader) {}
+
+  package var pushforwardRule: PushforwardRule { .linear }
 
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     [ValueType(try PlaneLayout(RealInputs(inputs, "X").shape(0)).output, .float32)]
@@ -317,6 +343,8 @@ package struct GlobalAveragePool: Operator {
 package struct GlobalMaxPool: Operator {
   package init(_ node: NodeReader) {}
 
+  package var pushforwardRule: PushforwardRule { .own }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     [ValueType(try PlaneLayout(RealInputs(inputs, "X").shape(0)).output, .float32)]
   }
@@ -350,6 +378,24 @@ package struct GlobalMaxPool: Operator {
       try input.withElements(of: T.self) { x in
         try cotangent.withElements(of: T.self) { g in
           for index in g.indices { target[layout.winner(index, x)] = g[index] }
+        }
+      }
+    }
+    return [result]
+  }
+
+  @_specialize(where T == Float)
+  @_specialize(where T == Double)
+  package func pushforward<T: RealScalar>(
+    _ tangents: [Tensor?], at point: Point, _: T.Type
+  ) throws -> [Tensor?] {
+    let input = try point.inputs.required(0)
+    guard let tangent = tangents.optional(0) else { return [nil] }
+    let layout = try PlaneLayout(input.shape)
+    let result = try input.withElements(of: T.self) { x in
+      try tangent.withElements(of: T.self) { t in
+        Tensor(uninitialized: layout.output, of: T.self) { y in
+          for index in y.indices { y[index] = t[layout.winner(index, x)] }
         }
       }
     }

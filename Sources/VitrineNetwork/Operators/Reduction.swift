@@ -59,6 +59,8 @@ package struct Reduction: Operator {
     return try shape.checkedAxes(listed)
   }
 
+  package var pushforwardRule: PushforwardRule { .own }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let data = try inputs.required(0, "data")
     switch kind {
@@ -224,6 +226,29 @@ package struct Reduction: Operator {
     }
   }
 
+  /// Each element takes part in one result: the pullback of ones holds the derivative for each, and
+  /// the products with the tangents are summed.
+  @specialized(where T == Float)
+  @specialized(where T == Double)
+  package func pushforward<T: RealScalar>(
+    _ tangents: [Tensor?], at point: Point, _: T.Type
+  ) throws -> [Tensor?] {
+    guard let tangent = tangents.optional(0) else { return [nil] }
+    let ones = Tensor(repeating: T(1), shape: point.outputs[0].shape)
+    guard let derivatives = try pullback([ones], at: point.wantingFirst, T.self)[0] else {
+      return [nil]
+    }
+    let products = try zipElements(derivatives, tangent, of: T.self) { $0 * $1 }
+    let loop = ReductionLoop(products.shape, axes: try axes(for: point.inputs.types))
+    return [
+      try reduceGroups(products, of: T.self, loop, ones.shape, from: 0.0) {
+        $0 += Double($1)
+      } result: {
+        T($0)
+      }
+    ]
+  }
+
   private func spread(_ result: Tensor, over shape: Shape) throws -> Tensor {
     try AffineView(result.shape).broadcast(to: shape).read(result, as: shape)
   }
@@ -345,6 +370,8 @@ package struct ExtremumIndex: Operator {
     keepsDimensions = try node.flag("keepdims", default: true)
     selectsLast = try node.flag("select_last_index", default: false)
   }
+
+  package var pushforwardRule: PushforwardRule { .zero }
 
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let data = try inputs.required(0, "data")

@@ -16,6 +16,8 @@ package protocol Reshaping: Operator {
 }
 
 extension Reshaping {
+  package var pushforwardRule: PushforwardRule { .linear }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let data = try inputs.required(0, "data")
     return [ValueType(try outputShape(inputs), data.dataType.inferred)]
@@ -46,7 +48,7 @@ package struct Identity: Reshaping {
 }
 
 /// Gives a tensor the shape that a second input lists.
-package struct Reshape: Reshaping {
+struct Reshape: Reshaping {
   /// Whether an extent of 0 means no elements, instead of the input's extent at the same place.
   private let allowsZero: Bool
 
@@ -94,7 +96,7 @@ package struct Reshape: Reshaping {
 }
 
 /// Makes a matrix of a tensor: the axes before ``axis`` become its rows, the others its columns.
-package struct Flatten: Reshaping {
+struct Flatten: Reshaping {
   /// As the node has it: counted from the end if negative; the rank is allowed.
   package let axis: Int
 
@@ -163,7 +165,7 @@ package struct Unsqueeze: Reshaping {
 /// Returns its input: dropping out is for training, and training has its own way.
 ///
 /// The optional second output, the mask of what was kept, is all true.
-package struct Dropout: Operator {
+struct Dropout: Operator {
   private let hasMask: Bool
   /// Until opset 10 the mask was real.
   private let maskIsReal: Bool
@@ -173,6 +175,8 @@ package struct Dropout: Operator {
     hasMask = node.outputCount == 2
     maskIsReal = node.opset < 10
   }
+
+  package var pushforwardRule: PushforwardRule { .linear }
 
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let data = try inputs.required(0, "data")
@@ -214,6 +218,8 @@ package struct ShapeOf: Operator {
     end = node.has("end") ? try node.integer("end") : nil
   }
 
+  package var pushforwardRule: PushforwardRule { .zero }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     [ValueType(constant: extents(of: try inputs.required(0, "data").shape))]
   }
@@ -236,6 +242,8 @@ package struct ShapeOf: Operator {
 /// Returns the number of elements of its input.
 package struct SizeOf: Operator {
   package init(_ node: NodeReader) throws { try node.expect(inputs: 1...1) }
+
+  package var pushforwardRule: PushforwardRule { .zero }
 
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     [ValueType(constant: Tensor(scalar: Int64(try inputs.required(0, "data").shape.count)))]

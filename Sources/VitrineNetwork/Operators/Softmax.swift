@@ -15,6 +15,8 @@ package struct Softmax: Operator {
 
   package init(_ node: NodeReader) throws { axis = try NormalizedAxis(node) }
 
+  package var pushforwardRule: PushforwardRule { .symmetric }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let input = try RealInputs(inputs, "input").shape(0)
     _ = try axis.lines(of: input)
@@ -74,6 +76,8 @@ package struct LogSoftmax: Operator {
 
   package init(_ node: NodeReader) throws { axis = try NormalizedAxis(node) }
 
+  package var pushforwardRule: PushforwardRule { .own }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let input = try RealInputs(inputs, "input").shape(0)
     _ = try axis.lines(of: input)
@@ -117,6 +121,28 @@ package struct LogSoftmax: Operator {
             var sum = T.zero
             for i in line { sum += g[i] }
             for i in line { target[i] = g[i] - .exp(y[i]) * sum }
+          }
+        }
+      }
+    }
+    return [result]
+  }
+
+  @_specialize(where T == Float)
+  @_specialize(where T == Double)
+  package func pushforward<T: RealScalar>(
+    _ tangents: [Tensor?], at point: Point, _: T.Type
+  ) throws -> [Tensor?] {
+    let output = try (point.outputs as [Tensor?]).required(0)
+    guard let tangent = tangents.optional(0) else { return [nil] }
+    let lines = try axis.lines(of: output.shape)
+    let result = try output.withElements(of: T.self) { y in
+      try tangent.withElements(of: T.self) { t in
+        Tensor(uninitialized: output.shape, of: T.self) { target in
+          lines.forEachLine { line in
+            var mean = T.zero
+            for i in line { mean += .exp(y[i]) * t[i] }
+            for i in line { target[i] = t[i] - mean }
           }
         }
       }

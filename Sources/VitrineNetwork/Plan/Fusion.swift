@@ -36,7 +36,7 @@ struct KernelFunction {
     }
   }
 
-  private init(_ function: vk_function, _ alpha: Double = 0, _ beta: Double = 0) {
+  init(_ function: vk_function, _ alpha: Double = 0, _ beta: Double = 0) {
     self.function = function
     self.alpha = Float(alpha)
     self.beta = Float(beta)
@@ -46,6 +46,10 @@ struct KernelFunction {
 /// A node with the nodes that its kernel also computes, so that their values are never stored.
 struct FusedNode {
   let node: Int
+  /// The value that its first input is computed from: that input, or what a folded padding pads.
+  var input: Int
+  /// A padding with zeros that the windows of a convolution step over instead.
+  var padding: Int?
   /// A batch normalisation folded into the weights.
   var batchNormalization: Int?
   /// A constant added to every pixel, folded into the bias.
@@ -90,12 +94,22 @@ struct Fusion {
   /// Returns the needed nodes, fused, in execution order.
   func nodes(needed: [Bool]) throws -> [FusedNode] {
     var absorbed = [Bool](repeating: false, count: wiring.nodes.count)
+    var paddings: [Int: Int] = [:]
     var result: [FusedNode] = []
     for index in wiring.nodes.indices where needed[index] && !absorbed[index] {
-      guard let first = wiring.nodes[index].outputs.first, let output = first else {
+      // A node may leave its first output out, as an LSTM of which only the last state is read.
+      guard let output = wiring.nodes[index].outputs.compactMap({ $0 }).first else { continue }
+      var fused = FusedNode(
+        node: index, input: wiring.nodes[index].inputs.first.flatMap { $0 } ?? 0, output: output,
+        position: index)
+      if let convolution = try convolutionOfPadding(index) {
+        paddings[convolution] = index
         continue
       }
-      var fused = FusedNode(node: index, output: output, position: index)
+      if let padding = paddings[index] { fold(padding, into: &fused) }
+      if let flattening = flatteningOfTransposition(index) {
+        take(flattening, wiring.nodes[flattening].outputs[0] ?? output, &fused, &absorbed)
+      }
       // Only a kernel can compute what follows its node.
       if isFusible(index), case let bare = try Self.lowering(of: fused, specialization),
         bare.isKernel
@@ -105,6 +119,41 @@ struct Fusion {
       result.append(fused)
     }
     return result.sorted { ($0.position, $0.node) < ($1.position, $1.node) }
+  }
+
+  /// Returns the only reader of a padding with zeros if it is a convolution that can do without.
+  private func convolutionOfPadding(_ index: Int) throws -> Int? {
+    let node = wiring.nodes[index]
+    guard node.operation is Pad, let first = node.outputs.first, let padded = first,
+      let reader = onlyReader(of: padded), wiring.nodes[reader].operation is Convolution,
+      wiring.nodes[reader].inputs[0] == padded, let output = wiring.nodes[reader].outputs.first,
+      let output
+    else { return nil }
+    var fused = FusedNode(node: reader, input: padded, output: output, position: reader)
+    fold(index, into: &fused)
+    return try Self.lowering(of: fused, specialization).isKernel ? reader : nil
+  }
+
+  private func fold(_ padding: Int, into fused: inout FusedNode) {
+    fused.padding = padding
+    if let first = wiring.nodes[padding].inputs.first, let input = first { fused.input = input }
+  }
+
+  /// Returns the only reader of a transposition to channels last if it makes one row of each image.
+  private func flatteningOfTransposition(_ index: Int) -> Int? {
+    let node = wiring.nodes[index]
+    guard let transpose = node.operation as? Transpose, let input = node.inputs.first, let input,
+      types[input].constant == nil, types[input].dataType == .float32,
+      types[input].shape.rank == 4, types[input].shape[1] % 16 == 0,
+      let permutation = try? transpose.permutation(rank: 4), permutation == [0, 2, 3, 1],
+      let first = node.outputs.first, let transposed = first,
+      let reader = onlyReader(of: transposed),
+      ["Flatten", "Reshape"].contains(wiring.nodes[reader].kind),
+      wiring.nodes[reader].inputs[0] == transposed,
+      let output = wiring.nodes[reader].outputs.first, let output, types[output].shape.rank == 2,
+      types[output].shape[0] == types[input].shape[0], types[output].shape.count > 0
+    else { return nil }
+    return reader
   }
 
   private func isFusible(_ node: Int) -> Bool {

@@ -19,6 +19,8 @@ enum Lowering {
   case concatenation([Int])
   /// The same elements in the same layout.
   case alias(Int)
+  /// Pixel after pixel in one row, each with its channels side by side.
+  case channelsLast
   /// The same elements, another shape.
   case reshape(Int)
   /// The reference implementation.
@@ -47,7 +49,8 @@ extension Fusion {
     let wiring = specialization.wiring
     let types = specialization.types
     let node = wiring.nodes[fused.node]
-    guard let first = node.inputs.first, let input = first, node.outputs.count == 1,
+    let input = fused.input
+    guard node.inputs.first.flatMap({ $0 }) != nil, node.outputs.count == 1,
       let own = node.outputs[0],
       types[input].constant == nil || node.inputs.count > 1,
       types[own].dataType == .float32, types[own].shape.count > 0,
@@ -67,8 +70,11 @@ extension Fusion {
         let weight = types[weightValue].constant,
         try node.inputs.count < 3 || node.inputs[2] == nil || constant(2) != nil
       else { return .reference }
-      let windows = try convolution.windows(
-        input: types[input].shape, weight: types[weightValue].shape)
+      guard let padded = node.inputs[0],
+        let windows = try unpadded(
+          convolution.windows(input: types[padded].shape, weight: types[weightValue].shape),
+          fused.padding, specialization)
+      else { return .reference }
       let rows = windows.count == 2 ? windows[0] : .identity(1)
       let columns = windows[windows.count - 1]
       let folded = try fold(
@@ -143,6 +149,11 @@ extension Fusion {
       return .averagePool(
         rows: windows.count == 2 ? windows[0] : .identity(1),
         columns: windows[windows.count - 1], countsPadding: pool.countsPadding)
+
+    case is Transpose where fused.output != own: return .channelsLast
+
+    case is Slice, is Pad:
+      return try selection(fused, specialization).map(Lowering.convolution) ?? .reference
 
     default: break
     }

@@ -1,5 +1,4 @@
 internal import CVitrineKernels
-internal import Synchronization
 internal import VitrineTensor
 
 /// A list of steps that computes values and gradients for one combination of shapes and sites.
@@ -16,21 +15,40 @@ final class Plan: Sendable {
   enum Step: Sendable {
     /// A run of kernel operations and the slots they read or write, by kernel buffer number - 1.
     case native(Range<Int>, slots: [Int])
-    case host(@Sendable (inout Frame) throws -> Void)
+    case host(@Sendable (inout Frame) throws -> Void, for: OperationPurpose)
+  }
+
+  /// Where the steps begin that a ``Repetition`` repeats, and where they end.
+  struct Stages: Sendable {
+    /// Steps before these run once, and leave what the others read.
+    let repeated: Range<Int>
   }
 
   private let steps: [Step]
+  private let stages: Stages
   private let operations: OperationList
+  /// What each kernel operation is for.
+  private let purposes: [OperationPurpose]
+  private let layers: [PlannedLayer]
+  private let allPurposes: Set<OperationPurpose>
   private let arenaByteCount: Int
   private let slotCount: Int
   private let threads: Int
-  private let freeArenas = Mutex<[Arena]>([])
+  private let arenas: ArenaPool
 
   init(
-    steps: [Step], operations: OperationList, arenaByteCount: Int, slotCount: Int, threads: Int
+    steps: [Step], stages: Stages, operations: OperationList, purposes: [OperationPurpose],
+    layers: [PlannedLayer], arenas: ArenaPool, arenaByteCount: Int, slotCount: Int, threads: Int
   ) {
+    self.arenas = arenas
     self.steps = steps
+    self.stages = stages
     self.operations = operations
+    self.purposes = purposes
+    self.layers = layers
+    allPurposes = steps.reduce(into: Set(purposes)) { all, step in
+      if case .host(_, let purpose) = step { all.insert(purpose) }
+    }
     self.arenaByteCount = arenaByteCount
     self.slotCount = slotCount
     self.threads = threads
@@ -38,22 +56,26 @@ final class Plan: Sendable {
 
   /// Runs the steps.
   ///
-  /// - Parameter inputs: Tensors for the first slots.
+  /// - Parameters:
+  ///   - inputs: Tensors for the first slots.
+  ///   - log: Told how long each operation took; `nil` to time none.
   /// - Returns: All slots.
-  func run(_ inputs: [Tensor]) throws -> [Tensor?] {
-    let arena = freeArenas.withLock { $0.popLast() } ?? Arena(byteCount: arenaByteCount)
-    defer {
-      // One or two callers at a time are usual; memory beyond the cache's size is not hoarded.
-      if arenaByteCount <= 64 << 20 {
-        freeArenas.withLock { if $0.count < 2 { $0.append(arena) } }
-      }
-    }
-    var frame = Frame(
-      arena: arena.memory,
-      slots: inputs + [Tensor?](repeating: nil, count: slotCount - inputs.count))
-    for step in steps {
+  func run(_ inputs: [Tensor], log: OperationLog? = nil) throws -> [Tensor?] {
+    let arena = try arenas.take(arenaByteCount)
+    defer { arenas.giveBack(arena) }
+    var frame = frame(inputs, in: arena)
+    try run(steps.indices, &frame, log)
+    log?.countRun(of: allPurposes, among: layers)
+    return frame.slots
+  }
+
+  fileprivate func run(
+    _ range: Range<Int>, _ frame: inout Frame, _ log: OperationLog?
+  ) throws {
+    for step in steps[range] {
       switch step {
-      case .host(let body): try body(&frame)
+      case .host(let body, let purpose):
+        try timed(purpose, log) { try body(&frame) }
       case .native(let range, let slots):
         var buffers = [UnsafeMutableRawPointer?](repeating: nil, count: slotCount + 1)
         buffers[0] = frame.arena
@@ -64,10 +86,79 @@ final class Plan: Sendable {
             UnsafeMutableRawPointer(mutating: $0.baseAddress)
           }
         }
-        vk_run(operations.pointer + range.lowerBound, range.count, buffers, Int32(threads), -1)
+        run(range, buffers, log)
       }
     }
-    return frame.slots
+  }
+
+  private func frame(_ inputs: [Tensor], in arena: Arena) -> Frame {
+    Frame(
+      arena: arena.memory,
+      slots: inputs + [Tensor?](repeating: nil, count: slotCount - inputs.count))
+  }
+
+  /// A run whose middle steps are repeated with other inputs, in the same memory. For one thread.
+  final class Repetition {
+    private let plan: Plan
+    private let arena: Arena
+    private let log: OperationLog?
+    private var frame: Frame
+
+    /// Runs the first steps.
+    ///
+    /// - Parameters:
+    ///   - inputs: Tensors for the first slots.
+    ///   - log: Told how long each operation took; `nil` to time none.
+    init(_ plan: Plan, _ inputs: [Tensor], log: OperationLog? = nil) throws {
+      self.plan = plan
+      self.log = log
+      arena = try plan.arenas.take(plan.arenaByteCount)
+      frame = plan.frame(inputs, in: arena)
+      try plan.run(0..<plan.stages.repeated.lowerBound, &frame, log)
+    }
+
+    deinit { plan.arenas.giveBack(arena) }
+
+    /// Runs the middle steps.
+    ///
+    /// - Parameter inputs: Tensors for some of the first slots, in place of those there.
+    /// - Returns: All slots.
+    @discardableResult
+    func repeatSteps(_ inputs: [(slot: Int, tensor: Tensor)]) throws -> [Tensor?] {
+      for (slot, tensor) in inputs { frame.slots[slot] = tensor }
+      try plan.run(plan.stages.repeated, &frame, log)
+      log?.countRun(of: plan.allPurposes, among: plan.layers)
+      return frame.slots
+    }
+
+    /// Runs the last steps.
+    ///
+    /// - Returns: All slots.
+    func finish() throws -> [Tensor?] {
+      try plan.run(plan.stages.repeated.upperBound..<plan.steps.count, &frame, log)
+      return frame.slots
+    }
+  }
+
+  private func run(
+    _ range: Range<Int>, _ buffers: [UnsafeMutableRawPointer?], _ log: OperationLog?
+  ) {
+    let first = operations.pointer + range.lowerBound
+    guard let log else { return vk_run(first, range.count, buffers, Int32(threads), -1) }
+    var seconds = [Double](repeating: 0, count: range.count)
+    vk_run_timed(first, range.count, buffers, Int32(threads), -1, &seconds)
+    for (index, time) in zip(range, seconds) {
+      log.add(time, to: purposes[index], among: layers, kind: first[index - range.lowerBound].kind)
+    }
+  }
+
+  private func timed(
+    _ purpose: OperationPurpose, _ log: OperationLog?, _ body: () throws -> Void
+  ) rethrows {
+    guard let log else { return try body() }
+    let duration = try ContinuousClock().measure(body)
+    let (whole, attoseconds) = duration.components
+    log.add(Double(whole) + Double(attoseconds) * 1e-18, to: purpose, among: layers, kind: nil)
   }
 }
 
@@ -93,20 +184,4 @@ final class OperationList: @unchecked Sendable {
     pointer.deallocate()
     for table in tables { table.deallocate() }
   }
-}
-
-/// The memory of one run.
-///
-/// `@unchecked Sendable`: used by one run at a time; the plan's list of free arenas is locked.
-private final class Arena: @unchecked Sendable {
-  let memory: UnsafeMutableRawPointer
-
-  init(byteCount: Int) {
-    let size = max(byteCount, 64) + 4096
-    memory = .allocate(byteCount: size, alignment: 64)
-    // Buffers are written before they are read, but vectors may reach past their ends: no NaNs there.
-    memory.initializeMemory(as: UInt8.self, repeating: 0, count: size)
-  }
-
-  deinit { memory.deallocate() }
 }

@@ -9,6 +9,7 @@ extension PlanBuilder {
   /// Emits the backward pass from the given cotangents of `source`.
   func emitBackward(from source: Int) throws {
     countContributions(source: source)
+    joinMasks()
     chooseCotangentHalos()
 
     let seed = seedSlot
@@ -31,7 +32,12 @@ extension PlanBuilder {
         wiring.nodes[fused.node].outputs.contains(where: { $0.map(isReached) ?? false })
           || isReached(fused.output)
       else { continue }
+      if let planes = cotangents[fused.output] {
+        // The cotangent of a rectifier's output, masked, is that of its input.
+        for value in request.sums where value == rectified(by: fused) { emitSum(value, planes) }
+      }
       guard reads(fused).contains(where: { path.isActive[$0] }) else { continue }
+      purpose = .backward(index)
       try emitBackward(index)
     }
   }
@@ -45,9 +51,10 @@ extension PlanBuilder {
   }
 
   /// The values a fused node reads, with repetitions.
-  private func reads(_ fused: FusedNode) -> [Int] {
+  func reads(_ fused: FusedNode) -> [Int] {
     let node = wiring.nodes[fused.node]
-    return node.inputs.compactMap { $0 } + (fused.residual.map { [$0] } ?? [])
+    return [fused.input] + node.inputs.dropFirst().compactMap { $0 }
+      + (fused.residual.map { [$0] } ?? [])
   }
 
   private func countContributions(source: Int) {
@@ -55,6 +62,35 @@ extension PlanBuilder {
     for fused in nodes where path.isActive[fused.output] || isAnyOutputActive(fused) {
       for value in reads(fused) where path.isActive[value] {
         remainingContributions[value, default: 0] += 1
+      }
+    }
+  }
+
+  /// Masks a concatenation's cotangent instead of those of its parts, and an alias's instead of its source's:
+  /// so an operation that writes the whole can mask on its way.
+  private func joinMasks() {
+    func maskOfOnlyContribution(_ value: Int) -> (mask: Mask, rule: BackwardRule)? {
+      guard remainingContributions[value] == 1, !request.sites.contains(value),
+        !request.sums.contains(value)
+      else { return nil }
+      return masks[value]
+    }
+    for (fused, lowering) in zip(nodes, lowerings)
+    where masks[fused.output] == nil && path.isActive[fused.output] {
+      switch lowering {
+      case .concatenation(let pieces):
+        let found = pieces.compactMap { maskOfOnlyContribution($0) }
+        guard found.count == pieces.count, let rule = found.first?.rule,
+          found.allSatisfy({ $0.rule == rule }),
+          pieces.allSatisfy({ parents[$0]?.whole == fused.output })
+        else { continue }
+        masks[fused.output] = (wholeMask(of: fused.output), rule)
+        isMaskedElsewhere.formUnion(pieces)
+      case .alias(let source):
+        guard let found = maskOfOnlyContribution(source) else { continue }
+        masks[fused.output] = found
+        isMaskedElsewhere.insert(source)
+      default: continue
       }
     }
   }
@@ -67,7 +103,10 @@ extension PlanBuilder {
     for (fused, lowering) in zip(nodes, lowerings) {
       var halo = cotangentHalos[fused.output] ?? Halo()
       switch lowering {
-      case .convolution(let convolution): halo = halo.union(convolution.cotangentHalo)
+      case .convolution(let convolution):
+        if !convolution.isDepthwise || backwardTiling(of: convolution) == nil {
+          halo = halo.union(convolution.cotangentHalo)
+        }
       // These may hand their cotangent on as it is.
       case .sum(let a, let b):
         halo = halo.union(cotangentHalos[a] ?? Halo()).union(cotangentHalos[b] ?? Halo())
@@ -96,7 +135,9 @@ extension PlanBuilder {
 
   /// Returns the mask that the next contribution may apply, if it is the last.
   private func maskForLast(_ value: Int) -> (mask: Mask, rule: BackwardRule)? {
-    guard remainingContributions[value] == 1, !request.sites.contains(value) else { return nil }
+    guard remainingContributions[value] == 1, !request.sites.contains(value),
+      !request.sums.contains(value), !isMaskedElsewhere.contains(value)
+    else { return nil }
     return masks[value]
   }
 
@@ -105,7 +146,8 @@ extension PlanBuilder {
     remainingContributions[value, default: 1] -= 1
     guard remainingContributions[value] == 0, let planes = cotangents[value] else { return }
     if request.sites.contains(value) { _ = cotangentSlot(of: value) }
-    if !isMasked, let (mask, rule) = masks[value] {
+    if request.sums.contains(value) { emitSum(value, planes) }
+    if !isMasked, !isMaskedElsewhere.contains(value), let (mask, rule) = masks[value] {
       var epilogue = Epilogue()
       epilogue.readMask = mask
       epilogue.rule = rule
@@ -129,21 +171,22 @@ extension PlanBuilder {
     finish(value, isMasked: mask != nil)
   }
 
-  /// Emits a contribution by an operation that can only write.
-  private func contributeWhole(to value: Int, _ emit: (Planes) throws -> Void) rethrows {
+  /// Emits a contribution by an operation that can only write, and mask if it takes a mask.
+  private func contributeWhole(
+    to value: Int, canMask: Bool = false, _ emit: (Planes, Epilogue) throws -> Void
+  ) rethrows {
     let (planes, adds) = begin(value)
-    guard adds else {
-      try emit(planes)
-      finish(value, isMasked: false)
-      return
-    }
-    let part = newPlanes(planes.shape, halo: Halo())
-    try emit(part)
     var epilogue = Epilogue()
-    let mask = maskForLast(value)
+    let mask = canMask || adds ? maskForLast(value) : nil
     epilogue.readMask = mask?.mask
     epilogue.rule = mask?.rule ?? .gradient
-    emitElementwise(VK_ADD, part, second: planes, to: planes, epilogue: epilogue)
+    if adds {
+      let part = newPlanes(planes.shape, halo: Halo())
+      try emit(part, Epilogue())
+      emitElementwise(VK_ADD, part, second: planes, to: planes, epilogue: epilogue)
+    } else {
+      try emit(planes, epilogue)
+    }
     finish(value, isMasked: mask != nil)
   }
 
@@ -170,7 +213,7 @@ extension PlanBuilder {
   private func emitBackward(_ index: Int) throws {
     let fused = nodes[index]
     let node = wiring.nodes[fused.node]
-    let input = node.inputs.first.flatMap { $0 } ?? 0
+    let input = fused.input
     if case .reference = lowerings[index] {
       try emitReferenceBackward(fused, node)
       return
@@ -210,20 +253,21 @@ extension PlanBuilder {
         }
       }
     case .maximumPool(let rows, let columns):
-      contributeWhole(to: input) { planes in
+      contributeWhole(to: input, canMask: true) { planes, epilogue in
         emitPool(
           VK_MAX_POOL_BACKWARD, planes, given, rows, columns, indices: indices[fused.node],
-          countsPadding: false)
+          countsPadding: false, epilogue: epilogue)
       }
     case .averagePool(let rows, let columns, let countsPadding):
-      contributeWhole(to: input) { planes in
+      contributeWhole(to: input, canMask: true) { planes, epilogue in
         emitPool(
           VK_AVERAGE_POOL_BACKWARD, planes, given, rows, columns, indices: nil,
-          countsPadding: countsPadding)
+          countsPadding: countsPadding, epilogue: epilogue)
       }
     case .globalAverage:
-      contributeWhole(to: input) { planes in
-        emitGlobalAverage(VK_GLOBAL_AVERAGE_BACKWARD, given, planes, area: planes.shape)
+      contribute(to: input) { planes, epilogue in
+        emitGlobalAverage(
+          VK_GLOBAL_AVERAGE_BACKWARD, given, planes, area: planes.shape, epilogue: epilogue)
       }
     case .function(let function):
       if function.hasMask {
@@ -243,7 +287,13 @@ extension PlanBuilder {
           mayShare: pieces.filter { $0 == piece }.count == 1)
       }
     case .alias(let source): handOn(given, to: source)
-    case .reshape(let source): contributeWhole(to: source) { emitReshape(given, to: $0) }
+    case .channelsLast:
+      let rows = denseRows(given)
+      contribute(to: input) { planes, epilogue in
+        emitChannelsLast(planes, rows: rows, backward: true, epilogue: epilogue)
+      }
+    case .reshape(let source):
+      contributeWhole(to: source) { planes, _ in emitReshape(given, to: planes) }
     case .reference: break
     }
   }
@@ -253,11 +303,14 @@ extension PlanBuilder {
   private func emit(
     _ convolution: PlanarConvolution, _ fused: FusedNode, given: Planes, to input: Int
   ) throws {
-    let isWhole = convolution.rows.stride == 1 && convolution.columns.stride == 1
-    if try emitStem(convolution, fused, given: given, to: input) { return }
+    if neededChannels[fused.node] == nil,
+      try emitStem(convolution, fused, given: given, to: input)
+    {
+      return
+    }
     guard convolution.isDepthwise else {
-      try contribute(to: input, canMask: isWhole) { planes, epilogue in
-        if suitsWinograd(convolution, output: planes.shape) {
+      try contribute(to: input) { planes, epilogue in
+        if suitsWinograd(convolution, output: planes.shape), neededChannels[fused.node] == nil {
           try emitWinograd(
             convolution, from: given, to: planes, backward: true, epilogue: epilogue,
             [fused.batchNormalization ?? -1])
@@ -267,8 +320,15 @@ extension PlanBuilder {
       }
       return
     }
+    if let tiling = backwardTiling(of: convolution) {
+      try contribute(to: input) { planes, epilogue in
+        try emitSpectral(
+          convolution, fused, tiling, from: given, to: planes, epilogue: epilogue)
+      }
+      return
+    }
     guard convolution.multiplier > 1 else {
-      try contribute(to: input, canMask: isWhole) { planes, epilogue in
+      try contribute(to: input) { planes, epilogue in
         try emitDepthwisePhases(convolution, fused, given: given, to: planes, epilogue: epilogue)
       }
       return
@@ -321,8 +381,10 @@ extension PlanBuilder {
     }
     try forEachPhase(convolution, planes: planes, epilogue: epilogue) { phase, epilogue in
       if phase.taps.isEmpty, staysAsIs || epilogue.residual == nil { return }
+      let channels = neededChannels[fused.node]
       let groups = try kernelGroups(
-        convolution, taps: phase.taps.map(\.index), backward: true,
+        convolution, convolution.slices(backward: true).map { $0.reading(channels) },
+        taps: phase.taps.map(\.index), backward: true,
         .init(
           node: fused.node, use: use,
           variant: [
@@ -473,7 +535,7 @@ extension PlanBuilder {
 
   private func contribute(slot part: Int, to value: Int) {
     if hasPlanes(value) {
-      contributeWhole(to: value) { planes in
+      contributeWhole(to: value) { planes, _ in
         emit([planes.buffer], slots: [part]) { layout in
           changeLayout(
             VK_PACK, layout.map(planes), planes.shape, plainBuffer: part + 1, offset: 0,

@@ -6,7 +6,7 @@ extension PlanBuilder {
   /// Finds how much halo each value's readers need, and which values are parts of a concatenation.
   func chooseHalosAndParents() {
     for (fused, lowering) in zip(nodes, lowerings) {
-      guard let first = wiring.nodes[fused.node].inputs.first, let input = first else { continue }
+      let input = fused.input
       switch lowering {
       case .convolution(let convolution):
         // The repeated copy of a depthwise input gets the halo instead.
@@ -56,7 +56,7 @@ extension PlanBuilder {
   func emitForward(_ index: Int) throws {
     let fused = nodes[index]
     let node = wiring.nodes[fused.node]
-    let input = node.inputs.first.flatMap { $0 } ?? 0
+    let input = fused.input
     switch lowerings[index] {
     case .convolution(let convolution): try emit(convolution, fused, input: input)
     case .product(let product): try emit(product, fused, input: input)
@@ -94,15 +94,21 @@ extension PlanBuilder {
         VK_GLOBAL_AVERAGE, planes(of: input), destination(of: fused.output),
         area: planes(of: input).shape)
     case .function(let function):
-      let source = planes(of: input)
-      let output = destination(of: fused.output)
       if function.fitsEpilogue, function.hasMask || !isDifferentiated(fused.output) {
         var epilogue = Epilogue()
         epilogue.function = function
         epilogue.writeMask = rememberMask(of: fused.output, node: fused.node, function)
+        if request.lines.contains(input), planes[input] == nil {
+          emitLine(input, to: destination(of: fused.output), epilogue: epilogue)
+          return
+        }
+        let source = planes(of: input)
+        let output = destination(of: fused.output)
         emitElementwise(VK_COPY, source, to: output, epilogue: epilogue)
       } else {
-        emitElementwise(VK_UNARY, source, to: output, function: function)
+        let source = planes(of: input)
+        emitElementwise(
+          VK_UNARY, source, to: destination(of: fused.output), function: function)
       }
     case .concatenation(let pieces):
       let whole = destination(of: fused.output)
@@ -115,6 +121,8 @@ extension PlanBuilder {
     case .alias(let source):
       let found = planes(of: source)
       planes[fused.output] = found
+    case .channelsLast:
+      emitChannelsLast(planes(of: input), rows: destination(of: fused.output))
     case .reshape(let source): emitReshape(planes(of: source), to: destination(of: fused.output))
     case .reference: try emitReference(node)
     }
@@ -123,13 +131,17 @@ extension PlanBuilder {
   func isDifferentiated(_ value: Int) -> Bool { request.source != nil && path.isActive[value] }
 
   /// Returns what follows the arithmetic of a fused node.
-  private func epilogue(of fused: FusedNode, bias: [Float]? = nil) -> Epilogue {
+  ///
+  /// - Parameter residual: Where the residual is, if not where its value's planes are.
+  func epilogue(
+    of fused: FusedNode, bias: [Float]? = nil, residual: Planes? = nil
+  ) -> Epilogue {
     var epilogue = Epilogue()
     if let bias {
       epilogue.bias = perChannel(
         bias, .init(node: fused.node, use: "bias", variant: variant(fused)))
     }
-    if let residual = fused.residual { epilogue.residual = planes(of: residual) }
+    epilogue.residual = residual ?? fused.residual.map { planes(of: $0) }
     if let (node, function) = fused.activation {
       epilogue.function = function
       epilogue.writeMask = rememberMask(of: fused.output, node: node, function)
@@ -138,7 +150,7 @@ extension PlanBuilder {
   }
 
   /// Distinguishes the constants of one node under different fusions.
-  private func variant(_ fused: FusedNode) -> [Int] {
+  func variant(_ fused: FusedNode) -> [Int] {
     [fused.batchNormalization ?? -1, fused.biasValue ?? -1]
   }
 
@@ -146,8 +158,21 @@ extension PlanBuilder {
     of value: Int, node: Int, _ function: KernelFunction
   ) -> Mask? {
     guard isDifferentiated(value), function.hasMask else { return nil }
-    let mask = newMask(planeShape(of: value))
+    let mask = storedMask(of: value)
     masks[value] = (mask, request.rules?[node] ?? .gradient)
+    return mask
+  }
+
+  /// Returns memory for a value's mask: as the value is, it may be part of a concatenation.
+  private func storedMask(of value: Int) -> Mask {
+    guard let (whole, channel) = parents[value] else { return newMask(planeShape(of: value)) }
+    return wholeMask(of: whole).channels(types[value].shape[1], from: channel)
+  }
+
+  func wholeMask(of value: Int) -> Mask {
+    if let found = wholeMasks[value] { return found }
+    let mask = storedMask(of: value)
+    wholeMasks[value] = mask
     return mask
   }
 
@@ -158,25 +183,7 @@ extension PlanBuilder {
     let epilogue = epilogue(of: fused, bias: convolution.bias)
     let key = variant(fused)
     if convolution.isDepthwise {
-      var source: Planes
-      if convolution.multiplier > 1 {
-        let repeater = try convolution.repeater()
-        let shape = planeShape(of: input)
-        source = newPlanes(
-          PlaneShape(shape.images, convolution.outputs, shape.height, shape.width),
-          halo: convolution.halo)
-        try emitConvolution(
-          repeater, from: planes(of: input), to: source, epilogue: Epilogue(), use: "repeat", key)
-      } else {
-        source = planes(of: input)
-      }
-      let weights = try constants.constant(
-        .init(node: fused.node, use: "depthwise", variant: key)
-      ) { try convolution.packedDepthwise(taps: Array(0..<convolution.taps)) }
-      let offsets = forwardOffsets(convolution, in: source).map(Int32.init(truncatingIfNeeded:))
-      emitDepthwise(
-        from: source, to: output, offsets: offsets, weights: hold(weights),
-        stepY: convolution.rows.stride, stepX: convolution.columns.stride, epilogue: epilogue)
+      try emitDepthwise(convolution, fused, from: planes(of: input), to: output, epilogue: epilogue)
       return
     }
     if planes[input] == nil, let slot = slots[input], convolution.inputs <= 4,
@@ -186,13 +193,38 @@ extension PlanBuilder {
       return
     }
     let source = planes(of: input)
-    if suitsWinograd(convolution, output: output.shape) {
+    // A few channels cost less than the transforms of all.
+    if suitsWinograd(convolution, output: output.shape), neededChannels[fused.node] == nil {
       try emitWinograd(
         convolution, from: source, to: output, backward: false, epilogue: epilogue, key)
       return
     }
     try emitConvolution(
       convolution, from: source, to: output, epilogue: epilogue, use: "forward", key)
+  }
+
+  /// Emits a convolution with one filter for each output channel.
+  func emitDepthwise(
+    _ convolution: PlanarConvolution, _ fused: FusedNode, from input: Planes, to output: Planes,
+    epilogue: Epilogue
+  ) throws {
+    let key = variant(fused)
+    var source = input
+    if convolution.multiplier > 1 {
+      source = newPlanes(
+        PlaneShape(
+          input.shape.images, convolution.outputs, input.shape.height, input.shape.width),
+        halo: convolution.halo)
+      try emitConvolution(
+        convolution.repeater(), from: input, to: source, epilogue: Epilogue(), use: "repeat", key)
+    }
+    let weights = try constants.constant(
+      .init(node: fused.node, use: "depthwise", variant: key)
+    ) { try convolution.packedDepthwise(taps: Array(0..<convolution.taps)) }
+    let offsets = forwardOffsets(convolution, in: source).map(Int32.init(truncatingIfNeeded:))
+    emitDepthwise(
+      from: source, to: output, offsets: offsets, weights: hold(weights),
+      stepY: convolution.rows.stride, stepX: convolution.columns.stride, epilogue: epilogue)
   }
 
   func emitConvolution(
@@ -202,8 +234,8 @@ extension PlanBuilder {
     let offsets = forwardOffsets(convolution, in: source)
     let taps = Array(0..<convolution.taps)
     let groups = try kernelGroups(
-      convolution, taps: taps, backward: false,
-      .init(node: convolution.node, use: use, variant: key)
+      convolution, needed(convolution.slices(backward: false), of: convolution.node), taps: taps,
+      backward: false, .init(node: convolution.node, use: use, variant: key)
     ) { block in
       offsets.map { Int32(truncatingIfNeeded: block * source.blockStride + $0) }
     }
@@ -241,6 +273,22 @@ extension PlanBuilder {
         }
       }
     }
+    let origin =
+      (halo.top - convolution.rows.padBefore) * width + halo.left - convolution.columns.padBefore
+    try emitPlainConvolution(
+      convolution, from: buffer, height: height, width: width, origin: origin, to: output,
+      epilogue: epilogue, key)
+  }
+
+  /// Emits a convolution that reads row-major planes in the arena.
+  ///
+  /// - Parameters:
+  ///   - height: Rows of a plane with its surroundings; `width` alike.
+  ///   - origin: The first window's first element.
+  func emitPlainConvolution(
+    _ convolution: PlanarConvolution, from buffer: Int, height: Int, width: Int, origin: Int,
+    to output: Planes, epilogue: Epilogue, _ key: [Int]
+  ) throws {
     let offsets = (0..<convolution.inputs).flatMap { channel in
       (0..<convolution.taps).map { tap -> Int32 in
         let y = tap / convolution.columns.kernel * convolution.rows.dilation
@@ -248,8 +296,6 @@ extension PlanBuilder {
         return Int32(truncatingIfNeeded: (channel * height + y) * width + x)
       }
     }
-    let origin =
-      (halo.top - convolution.rows.padBefore) * width + halo.left - convolution.columns.padBefore
     let groups = try convolution.slices(backward: false).map { slice in
       let weights = try constants.constant(
         .init(node: convolution.node, use: "stem", variant: key + [slice.block])
@@ -265,7 +311,7 @@ extension PlanBuilder {
       input.buffer = 0
       input.pixel_stride = Int32(stepX)
       input.offset = Int64(layout.offsets[buffer] / 4 + origin)
-      input.image_stride = Int64(shape.channels * height * width)
+      input.image_stride = Int64(convolution.inputs * height * width)
       input.row_stride = Int64(stepY * width)
       op.as.convolution.input = input
       op.as.convolution.output = layout.map(output)
@@ -303,12 +349,14 @@ extension PlanBuilder {
   ///
   /// - Parameter offsets: Of the taps within an input block.
   func kernelGroups(
-    _ convolution: PlanarConvolution, taps: [Int], backward: Bool, _ key: PackedConstants.Key,
-    offsets: (_ block: Int) -> [Int32]
+    _ convolution: PlanarConvolution, _ slices: [PlanarConvolution.Slice], taps: [Int],
+    backward: Bool, _ key: PackedConstants.Key, offsets: (_ block: Int) -> [Int32]
   ) throws -> [KernelGroup] {
-    let slices = convolution.slices(backward: backward)
+    let parts = slices.flatMap {
+      [$0.block, $0.inputBlocks.lowerBound, $0.inputBlocks.upperBound]
+    }
     var weights = hold(
-      try constants.constant(key) {
+      try constants.constant(.init(node: key.node, use: key.use, variant: key.variant + parts)) {
         try convolution.packed(slices, taps: taps, backward: backward, threads: threads)
       })
     let counts = convolution.packedCounts(slices, taps: taps.count)
@@ -465,9 +513,10 @@ extension PlanBuilder {
   /// Emits pooling, or its backward pass, where `input` is the cotangent to be written.
   func emitPool(
     _ kind: vk_kind, _ input: Planes, _ output: Planes, _ rows: Window, _ columns: Window,
-    indices: (buffer: Int, images: Int)?, countsPadding: Bool
+    indices: (buffer: Int, images: Int)?, countsPadding: Bool, epilogue: Epilogue = Epilogue()
   ) {
-    emit([input.buffer, output.buffer] + (indices.map { [$0.buffer] } ?? [])) { layout in
+    let buffers = [input.buffer, output.buffer] + epilogue.buffers
+    emit(buffers + (indices.map { [$0.buffer] } ?? [])) { layout in
       var pool = vk_pool_window()
       pool.input = layout.map(input)
       pool.output = layout.map(output)
@@ -491,6 +540,9 @@ extension PlanBuilder {
       pool.index_buffer = indices == nil ? -1 : 0
       pool.index_offset = Int64(indices.map { layout.offsets[$0.buffer] / 2 } ?? 0)
       pool.index_images = Int32(indices?.images ?? 1)
+      let resolved = epilogue.resolved(layout)
+      pool.read_mask = resolved.read_mask
+      pool.rule = resolved.rule
       var op = vk_op()
       op.kind = kind
       op.as.pool = pool
@@ -498,8 +550,11 @@ extension PlanBuilder {
     }
   }
 
-  func emitGlobalAverage(_ kind: vk_kind, _ input: Planes, _ output: Planes, area: PlaneShape) {
-    emit([input.buffer, output.buffer]) { layout in
+  func emitGlobalAverage(
+    _ kind: vk_kind, _ input: Planes, _ output: Planes, area: PlaneShape,
+    epilogue: Epilogue = Epilogue()
+  ) {
+    emit([input.buffer, output.buffer] + epilogue.buffers) { layout in
       var op = vk_op()
       op.kind = kind
       op.as.elementwise.input = layout.map(input)
@@ -510,7 +565,7 @@ extension PlanBuilder {
       op.as.elementwise.height = Int32(area.height)
       op.as.elementwise.width = Int32(area.width)
       op.as.elementwise.second_images = 1
-      op.as.elementwise.epilogue = Epilogue().resolved(layout)
+      op.as.elementwise.epilogue = epilogue.resolved(layout)
       return op
     }
   }

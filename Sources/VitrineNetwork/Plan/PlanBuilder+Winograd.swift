@@ -45,13 +45,14 @@ extension PlanBuilder {
   /// has this shape.
   ///
   /// Asks nothing about the batch: a sample gets the same answer alone and in company. A map of few
-  /// tiles does not repay weights four times as large.
+  /// tiles does not repay weights four times as large, unless many variants of a sample share them.
   func suitsWinograd(_ convolution: PlanarConvolution, output: PlaneShape) -> Bool {
     !isExact && convolution.groups == 1
       && [convolution.rows, convolution.columns].allSatisfy {
         $0.kernel == 3 && $0.stride == 1 && $0.dilation == 1
       }
-      && WinogradSchedule.tiles(height: output.height, width: output.width) >= 9
+      && WinogradSchedule.tiles(height: output.height, width: output.width)
+        >= (covering == nil ? 9 : 4)
   }
 
   /// Emits a convolution, or its input gradient, by minimal filtering.

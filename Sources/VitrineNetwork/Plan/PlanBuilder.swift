@@ -13,6 +13,15 @@ struct PlanRequest: Hashable, Sendable {
   var rules: RuleTable?
   /// Cotangents for each sample.
   var cotangents = 0
+  /// Whether the backward pass is repeated with other cotangents after one forward pass.
+  var repeatsBackward = false
+  /// The channels of `source`, or of the only target, that matter; `nil` for all. The others may hold
+  /// anything.
+  var channels: Set<Int>?
+  /// Values that are not computed but given as points of straight lines.
+  var lines: [Int] = []
+  /// Values whose cotangents are summed over the batch, and over repetitions of the plan.
+  var sums: [Int] = []
 }
 
 /// Turns a specialised graph into a ``Plan`` for one request.
@@ -28,6 +37,7 @@ final class PlanBuilder {
   let isExact: Bool
   let threads: Int
   private let memoryLimit: Int
+  private let arenas: ArenaPool
   let path: DifferentiationPath
   let nodes: [FusedNode]
   let lowerings: [Lowering]
@@ -42,6 +52,10 @@ final class PlanBuilder {
   var parents: [Int: (whole: Int, channel: Int)] = [:]
   /// Where a rectifier left its mask, and the rule of its node.
   var masks: [Int: (mask: Mask, rule: BackwardRule)] = [:]
+  /// Masks of concatenations, of which those of the parts are parts.
+  var wholeMasks: [Int: Mask] = [:]
+  /// Values whose cotangents are masked as part of a concatenation's, or under another name.
+  var isMaskedElsewhere: Set<Int> = []
   /// Indices of maxima, by fused node, and how many images they are for.
   var indices: [Int: (buffer: Int, images: Int)] = [:]
 
@@ -50,6 +64,12 @@ final class PlanBuilder {
   var cotangents: [Int: Planes] = [:]
   var cotangentSlots: [Int: Int] = [:]
   var remainingContributions: [Int: Int] = [:]
+  /// Where the ends of lines, and weighted sums, are kept from one repetition to the next.
+  var averaging = Averaging()
+  /// For some convolutions, by node, the output channels that matter.
+  private(set) var neededChannels: [Int: Set<Int>] = [:]
+  /// What is covered of an input; `nil` if the plan computes everything.
+  var covering: Covering?
   /// The slot in which the source's cotangents come, `[cotangents · batch, …]`: after the inputs.
   let seedSlot: Int
 
@@ -57,6 +77,9 @@ final class PlanBuilder {
   let producers: [Int: Int]
   private(set) var buffers: [ArenaPlanner.Buffer] = []
   private var drafts: [Draft] = []
+  /// What each draft is for, and what the next one will be.
+  private var purposes: [OperationPurpose] = []
+  var purpose = OperationPurpose.transfer
   private(set) var slotCount: Int
   /// Bytes of the row-major tensors whose shapes are known.
   private var slotBytes = 0
@@ -70,21 +93,26 @@ final class PlanBuilder {
 
   init(
     _ specialization: Specialization, _ request: PlanRequest, constants: PackedConstants,
-    isExact: Bool, threads: Int, memoryLimit: Int
+    arenas: ArenaPool, isExact: Bool, threads: Int, memoryLimit: Int
   ) throws {
     self.threads = threads
     self.memoryLimit = memoryLimit
+    self.arenas = arenas
     self.specialization = specialization
     self.request = request
     self.constants = constants
     self.isExact = isExact
     let wiring = specialization.wiring
     path =
-      request.source.map { DifferentiationPath(wiring, from: request.sites, to: $0) }
-      ?? DifferentiationPath(wiring, from: [], to: 0)
-    let kept = Set(request.targets + request.sites + (request.source.map { [$0] } ?? []))
+      request.source.map {
+        DifferentiationPath(wiring, from: request.sites + request.sums, to: $0)
+      } ?? DifferentiationPath(wiring, from: [], to: 0)
+    let kept = Set(
+      request.targets + request.sites + (request.source.map { [$0] } ?? [])
+        + Self.unfusible(request.sums, specialization))
     let needed = wiring.nodesNeeded(
-      for: Array(kept).sorted(), known: specialization.isConstant)
+      for: Array(kept).sorted(),
+      known: { specialization.isConstant($0) || request.lines.contains($0) })
     let isActive =
       request.source == nil
       ? [Bool](repeating: false, count: wiring.values.count) : path.isActive
@@ -95,18 +123,33 @@ final class PlanBuilder {
       nodes.enumerated().map { ($1.output, $0) }, uniquingKeysWith: { first, _ in first })
     seedSlot = wiring.inputs.count
     slotCount = wiring.inputs.count + (request.source == nil ? 0 : 1)
+    averaging.reserveSlots(for: request, &slotCount)
     for (slot, value) in wiring.inputs.enumerated() { slots[value] = slot }
+    if let channels = request.channels { neededChannels = convolutions(leadingTo: channels) }
   }
 
   /// Returns the plan and, for each target and then each site, the slot that will hold it.
   func plan() throws -> (plan: Plan, results: [Int]) {
     chooseHalosAndParents()
-    for index in nodes.indices { try emitForward(index) }
+    emitAveragingStart()
+    emitCoveringStart()
+    var firstRepeated = drafts.count
+    for index in nodes.indices {
+      purpose = .forward(index)
+      try covering == nil ? emitForward(index) : emitCovered(index)
+    }
+    purpose = .transfer
+    for target in request.targets { makeWhole(target) }
     var results = request.targets.map { slot(of: $0) }
+    if request.repeatsBackward { firstRepeated = drafts.count }
     if let source = request.source {
       try emitBackward(from: source)
+      purpose = .transfer
       results += request.sites.map { cotangentSlot(of: $0) }
     }
+    let lastRepeated = drafts.count
+    results += request.sums.map { emitSumResult(of: $0) }
+    keepAcrossRepetitions(firstRepeated..<lastRepeated)
     let (offsets, byteCount) = ArenaPlanner.place(buffers)
     guard byteCount <= memoryLimit - min(memoryLimit, slotBytes) else {
       throw NetworkError.memoryLimit(
@@ -116,12 +159,19 @@ final class PlanBuilder {
     let layout = ArenaLayout(offsets: offsets)
     var operations: [vk_op] = []
     var steps: [Plan.Step] = []
-    for draft in drafts {
+    var labels: [OperationPurpose] = []
+    var stages = 0..<0
+    for (index, (draft, purpose)) in zip(drafts, purposes).enumerated() {
+      // Steps that are repeated are not joined with those that are not.
+      let opensStage = index == firstRepeated || index == lastRepeated
+      if index == firstRepeated { stages = steps.count..<steps.count }
+      if index == lastRepeated { stages = stages.lowerBound..<steps.count }
       switch draft {
-      case .host(let make): steps.append(.host(make(layout)))
+      case .host(let make): steps.append(.host(make(layout), for: purpose))
       case .native(let slots, let make):
         operations.append(make(layout))
-        if case .native(let range, let others)? = steps.last {
+        labels.append(purpose)
+        if !opensStage, case .native(let range, let others)? = steps.last {
           steps[steps.count - 1] = .native(
             range.lowerBound..<operations.count, slots: Array(Set(others + slots)).sorted())
         } else {
@@ -129,12 +179,24 @@ final class PlanBuilder {
         }
       }
     }
+    if lastRepeated == drafts.count { stages = stages.lowerBound..<steps.count }
     let list = OperationList(operations, tables: tables, constants: heldConstants)
     return (
       Plan(
-        steps: steps, operations: list, arenaByteCount: byteCount, slotCount: slotCount,
-        threads: threads), results
+        steps: steps, stages: Plan.Stages(repeated: stages), operations: list, purposes: labels,
+        layers: plannedLayers, arenas: arenas,
+        arenaByteCount: byteCount, slotCount: slotCount, threads: threads), results
     )
+  }
+
+  /// Keeps what comes from before the repeated steps until they have run for the last time.
+  private func keepAcrossRepetitions(_ repeated: Range<Int>) {
+    for index in buffers.indices
+    where buffers[index].firstStep < repeated.lowerBound
+      && buffers[index].lastStep >= repeated.lowerBound
+    {
+      buffers[index].lastStep = max(buffers[index].lastStep, repeated.upperBound - 1)
+    }
   }
 
   // MARK: - Emitting
@@ -147,6 +209,7 @@ final class PlanBuilder {
   func emit(_ buffers: [Int], slots: [Int] = [], _ make: @escaping (ArenaLayout) -> vk_op) {
     touch(buffers)
     drafts.append(.native(slots: slots, make: make))
+    purposes.append(purpose)
   }
 
   /// Adds a step in Swift.
@@ -156,6 +219,7 @@ final class PlanBuilder {
   ) {
     touch(buffers)
     drafts.append(.host(make))
+    purposes.append(purpose)
   }
 
   private func touch(_ used: [Int]) {
@@ -221,6 +285,10 @@ final class PlanBuilder {
   func planes(of value: Int) -> Planes {
     if let found = planes[value] { return found }
     let result = destination(of: value)
+    if request.lines.contains(value) {
+      emitLine(value, to: result)
+      return result
+    }
     let slot = slot(of: value)
     let shape = result.shape
     emit([result.buffer], slots: [slot]) { layout in
@@ -254,6 +322,7 @@ final class PlanBuilder {
   /// Returns the slot that holds a value row-major, converting it from planes if needed.
   func slot(of value: Int) -> Int {
     if let found = slots[value] { return found }
+    if request.lines.contains(value) { _ = planes(of: value) }
     let slot = newSlot()
     slots[value] = slot
     if let constant = types[value].constant {
@@ -272,7 +341,14 @@ final class PlanBuilder {
     _ planes: Planes, into slot: Int, shape: Shape, as whole: PlaneShape? = nil, spread: Int = 0
   ) {
     reserve(shape.count * 4)
-    emitHost { _ in { frame in frame.slots[slot] = Tensor(zeros: shape) } }
+    emitHost { _ in
+      { frame in
+        // Without a spread the conversion that follows writes every element.
+        frame.slots[slot] =
+          spread > 0
+          ? Tensor(zeros: shape) : Tensor(uninitialized: shape, of: Float.self) { _ in }
+      }
+    }
     let whole = whole ?? planes.shape
     emit([planes.buffer], slots: [slot]) { layout in
       var op = changeLayout(
@@ -340,7 +416,7 @@ struct Epilogue {
   var rule = BackwardRule.gradient
   var writeMask: Mask?
   var function: KernelFunction?
-  /// Visits every `step`-th pixel of ``residual``, as the output does.
+  /// Visits every `step`-th pixel of ``residual`` and ``readMask``, as the output does.
   var stepY = 1
   var stepX = 1
   var row = 0
@@ -354,7 +430,8 @@ struct Epilogue {
     var result = vk_epilogue()
     result.bias = bias
     result.residual = layout.map(residual, stepY: stepY, stepX: stepX, row: row, column: column)
-    result.read_mask = layout.mask(readMask)
+    result.read_mask = layout.mask(
+      readMask, stepY: stepY, stepX: stepX, row: row, column: column)
     result.write_mask = layout.mask(writeMask)
     result.function = function?.function ?? VK_IDENTITY
     result.alpha = function?.alpha ?? 0

@@ -28,7 +28,8 @@ struct PlanarConvolution {
   /// What the forward pass reads around the input.
   var halo: Halo {
     Halo(
-      top: rows.padBefore, left: columns.padBefore, bottom: reach(rows), right: reach(columns))
+      top: max(0, rows.padBefore), left: max(0, columns.padBefore), bottom: reach(rows),
+      right: reach(columns))
   }
 
   /// What the backward pass reads around the output's cotangent.

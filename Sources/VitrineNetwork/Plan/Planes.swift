@@ -86,6 +86,26 @@ struct Planes: Sendable {
 struct Mask: Sendable {
   let buffer: Int
   let shape: PlaneShape
+  let firstBlock: Int
+  let bufferBlocks: Int
+
+  init(buffer: Int, shape: PlaneShape) {
+    self.init(buffer: buffer, shape: shape, firstBlock: 0, bufferBlocks: shape.blocks)
+  }
+
+  private init(buffer: Int, shape: PlaneShape, firstBlock: Int, bufferBlocks: Int) {
+    self.buffer = buffer
+    self.shape = shape
+    self.firstBlock = firstBlock
+    self.bufferBlocks = bufferBlocks
+  }
+
+  /// The mask of some channels, starting at a whole block.
+  func channels(_ channels: Int, from start: Int) -> Mask {
+    Mask(
+      buffer: buffer, shape: PlaneShape(shape.images, channels, shape.height, shape.width),
+      firstBlock: firstBlock + start / 16, bufferBlocks: bufferBlocks)
+  }
 
   var byteCount: Int { shape.images * shape.blocks * shape.height * shape.width * 2 }
 }
@@ -111,16 +131,22 @@ struct ArenaLayout {
     return map
   }
 
-  func mask(_ mask: Mask?) -> vk_mask {
+  /// Returns the kernels' view of a mask, visiting every `step`-th pixel from `(row, column)`.
+  func mask(
+    _ mask: Mask?, stepY: Int = 1, stepX: Int = 1, row: Int = 0, column: Int = 0
+  ) -> vk_mask {
     var result = vk_mask()
     result.buffer = -1
     guard let mask else { return result }
+    let area = mask.shape.width * mask.shape.height
     result.buffer = 0
     result.images = Int32(mask.shape.images)
-    result.offset = Int64(offsets[mask.buffer] / 2)
-    result.row_stride = Int64(mask.shape.width)
-    result.block_stride = Int64(mask.shape.width * mask.shape.height)
-    result.image_stride = result.block_stride * Int64(mask.shape.blocks)
+    result.pixel_stride = Int32(stepX)
+    result.offset = Int64(
+      offsets[mask.buffer] / 2 + mask.firstBlock * area + row * mask.shape.width + column)
+    result.row_stride = Int64(mask.shape.width * stepY)
+    result.block_stride = Int64(area)
+    result.image_stride = Int64(area * mask.bufferBlocks)
     return result
   }
 }

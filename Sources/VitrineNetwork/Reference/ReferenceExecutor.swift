@@ -22,25 +22,39 @@ package struct ReferenceExecutor<T: RealScalar>: Engine {
   }
 
   package func gradients(
-    of source: Int, withRespectTo sites: [Int], inputs: [Tensor], rules: RuleTable,
-    cotangents: [Tensor]
-  ) throws -> (value: Tensor, gradients: [[Tensor]]) {
+    of source: Int, channels: Set<Int>?, withRespectTo sites: [Int], observing targets: [Int],
+    inputs: [Tensor], rules: RuleTable, cotangents: [Tensor]
+  ) throws -> (values: [Tensor], gradients: [[Tensor]]) {
+    try gradients(
+      of: source, withRespectTo: sites, observing: targets, inputs: inputs, rules: rules
+    ) { _ in cotangents }
+  }
+
+  /// Returns the values of `observed`, and for each cotangent the gradients of `⟨source, cotangent⟩`
+  /// with respect to `sites`.
+  ///
+  /// - Parameter cotangents: Returns tensors of the shape of `source` when it is told its value.
+  package func gradients(
+    of source: Int, withRespectTo sites: [Int], observing observed: [Int], inputs: [Tensor],
+    rules: RuleTable, cotangents: (Tensor) throws -> [Tensor]
+  ) throws -> (values: [Tensor], gradients: [[Tensor]]) {
     let path = DifferentiationPath(wiring, from: sites, to: source)
     var kept: Set<Int> = [source]
+    kept.formUnion(observed)
     for index in path.nodes {
       kept.formUnion(wiring.nodes[index].inputs.compactMap { $0 })
       kept.formUnion(wiring.nodes[index].outputs.compactMap { $0 })
     }
     let values = try forward(to: Array(kept), inputs: inputs, keeping: kept)
-    let rows = try cotangents.map { cotangent in
+    let rows = try cotangents(value(source, in: values)).map { cotangent in
       try backward(cotangent, from: source, to: sites, path: path, values: values, rules: rules)
     }
-    return (try value(source, in: values), rows)
+    return (try observed.map { try value($0, in: values) }, rows)
   }
 
   // MARK: - Passes
 
-  private func forward(to targets: [Int], inputs: [Tensor], keeping kept: Set<Int>) throws
+  func forward(to targets: [Int], inputs: [Tensor], keeping kept: Set<Int>) throws
     -> [Int: Tensor]
   {
     var values: [Int: Tensor] = [:]
@@ -118,12 +132,12 @@ package struct ReferenceExecutor<T: RealScalar>: Engine {
     sum = total
   }
 
-  private func value(_ value: Int, in values: [Int: Tensor]) throws -> Tensor {
+  func value(_ value: Int, in values: [Int: Tensor]) throws -> Tensor {
     if let tensor = values[value] ?? specialization.types[value].constant { return tensor }
     throw NetworkError.malformedGraph("'\(wiring.values[value].name)' was not computed")
   }
 
-  private func named<Result>(_ node: Wiring.Node, _ body: () throws -> Result) throws -> Result {
+  func named<Result>(_ node: Wiring.Node, _ body: () throws -> Result) throws -> Result {
     do {
       return try body()
     } catch let error as OperatorError {

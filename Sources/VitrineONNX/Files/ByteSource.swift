@@ -1,3 +1,5 @@
+package import VitrineFiles
+
 /// The bytes of a model, read from its file when they are first looked at.
 ///
 /// Most of a model is weights, which go from the file straight into their tensors; only the rest is

@@ -1,3 +1,4 @@
+import VitrineFiles
 import VitrineTensor
 
 #if canImport(Glibc)

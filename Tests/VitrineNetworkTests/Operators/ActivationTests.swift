@@ -23,7 +23,9 @@ struct ActivationTests {
       ("Elu", ["alpha": .real(1.5)]), ("Selu", [:]), ("Celu", ["alpha": .real(2)]),
       ("Sigmoid", [:]), ("Tanh", [:]), ("Softplus", [:]), ("Softsign", [:]), ("HardSwish", [:]),
       ("HardSigmoid", [:]), ("HardSigmoid", ["alpha": .real(0.5), "beta": .real(0.3)]),
-      ("Gelu", [:]), ("Gelu", ["approximate": .string("tanh")]), ("Erf", [:]),
+      ("Gelu", [:]), ("Gelu", ["approximate": .string("tanh")]), ("Erf", [:]), ("Mish", [:]),
+      ("Swish", [:]), ("Swish", ["alpha": .real(-1.5)]),
+      ("ThresholdedRelu", ["alpha": .real(0.05)]),
     ]
     for (kind, attributes) in cases {
       let type = try #require(Activations.operators[kind])
@@ -332,5 +334,19 @@ private let activations = [
     "Clip, inputs", "Clip", opset: 13, inputs: [[3, 3], [], []], shape: [3, 3],
     output: """
       -0.828125 -0.65625 -0.65625 -0.65625 -0.703125 -0.65625 -0.65625 -0.828125 -0.65625
+      """),
+  FormulaCase(
+    "Mish", "Mish", opset: 18, [:],
+    inputs: [[3, 7]], scale: 4, shape: [3, 7],
+    output: """
+      -0.07259174 -0.2836955 0.4895256 2.922655 -0.1638406 -0.2207438 1.742487 -0.07602078
+      -0.2889796 0.5490663 2.986536 -0.1701931 -0.2015339 1.809854 -0.07958866 -0.2938043 0.6100184
+      3.050296 -0.1766773 -0.1800401 1.877015
+      """),
+  FormulaCase(
+    "ThresholdedRelu", "ThresholdedRelu", opset: 10, ["alpha": .real(0.5)],
+    inputs: [[3, 7]], scale: 2, shape: [3, 7],
+    output: """
+      0 0 0 1.46875 0 0 0.90625 0 0 0 1.5 0 0 0.9375 0 0 0 1.53125 0 0 0.96875
       """),
 ]

@@ -91,12 +91,11 @@ struct MovementTests {
     }
   }
 
-  @Test("of which Transpose and Flatten tell a plan what they do")
+  @Test("of which Transpose tells a plan what it does")
   func planView() throws {
     let transpose = try Transpose(NodeReader("Transpose"))
     #expect(try transpose.permutation(rank: 3) == [2, 1, 0])
     #expect(try Concat(NodeReader("Concat", ["axis": .integer(-3)])).axis == -3)
-    #expect(try Flatten(NodeReader("Flatten")).axis == 1)
   }
 
   // One value a line would hide the shapes.

@@ -61,7 +61,7 @@ struct PoolingTests {
     for shape in [[2, 3, 4, 5], [1, 2, 7], [1, 1, 2, 3, 2]] {
       let x = try numbers.distinct(shape)
       try PullbackCheck.run(GlobalMaxPool(NodeReader("GlobalMaxPool")), inputs: [x])
-      try PullbackCheck.run(GlobalAveragePool(NodeReader("GlobalAveragePool")), inputs: [x])
+      try PullbackCheck.run(NodeReader("GlobalAveragePool").operation(), inputs: [x])
     }
   }
 
@@ -180,7 +180,9 @@ struct PoolingTests {
       }
     }
     try AttributeSweep.run(GlobalMaxPool.self, "GlobalMaxPool", inputs: [[1, 2, 3, 3]])
-    try AttributeSweep.run(GlobalAveragePool.self, "GlobalAveragePool", inputs: [[1, 2, 3, 3]])
+    try AttributeSweep.run(
+      #require(Poolings.operators["GlobalAveragePool"]), "GlobalAveragePool",
+      inputs: [[1, 2, 3, 3]])
   }
 
   private func gradient(_ node: any Operator, _ x: Tensor, _ g: Tensor) throws -> [Double] {

@@ -2,7 +2,8 @@ import Testing
 import VitrineNetwork
 import VitrineTensor
 
-/// Compares an operator's pullback with central differences of its evaluation, in float64.
+/// Compares an operator's pullback with central differences of its evaluation, and its pushforward with its
+/// pullback, in float64.
 ///
 /// With random cotangents `c` of the outputs `y`, the pullback must be the gradient of `Σ c · y`. The
 /// difference quotient `(f(x + h) - f(x - h)) / 2h` at `h = 1e-4` has an error near `h²/6 · f'''` ≈
@@ -44,6 +45,8 @@ enum PullbackCheck {
     let gradients = try node.pullback(
       cotangents, at: Point(inputs: inputs, outputs: outputs, wanted: all), Double.self)
     #expect(gradients.count == inputs.count, sourceLocation: sourceLocation)
+    try checkPushforward(
+      node, inputs, chosen, outputs, cotangents, gradients, &numbers, sourceLocation)
 
     for index in inputs.indices {
       guard chosen.contains(index), let input = inputs[index] else {
@@ -63,6 +66,46 @@ enum PullbackCheck {
       for other in inputs.indices where other != index {
         #expect(alone[other] == nil, "input \(other)", sourceLocation: sourceLocation)
       }
+    }
+  }
+
+  /// Checks `⟨c, J t⟩ = ⟨Jᵀ c, t⟩` for random tangents `t` of the inputs whose tangents the operator
+  /// carries, one by one and all together: forward against reverse mode.
+  ///
+  /// - Parameters:
+  ///   - cotangents: `c`, one for each real output.
+  ///   - gradients: `Jᵀ c`.
+  private static func checkPushforward(
+    _ node: some Operator, _ inputs: [Tensor?], _ chosen: [Int], _ outputs: [Tensor],
+    _ cotangents: [Tensor?], _ gradients: [Tensor?], _ numbers: inout RandomNumbers,
+    _ sourceLocation: SourceLocation
+  ) throws {
+    let carried = chosen.filter { node.pushforwardRule.carries(input: $0) }
+    guard !carried.isEmpty else { return }
+    let point = Point(inputs: inputs, outputs: outputs, wanted: inputs.map { _ in false })
+    for moving in carried.map({ [$0] }) + (carried.count > 1 ? [carried] : []) {
+      var tangents = [Tensor?](repeating: nil, count: inputs.count)
+      for index in moving {
+        tangents[index] = try inputs[index].map { try numbers.uniform($0.shape.dimensions) }
+      }
+      let results = try node.pushforward(tangents, at: point, Double.self)
+      #expect(results.count == outputs.count, sourceLocation: sourceLocation)
+      var (forward, reverse, scale) = (0.0, 0.0, 0.0)
+      func add(_ a: Tensor?, _ b: Tensor?, to sum: inout Double) throws {
+        guard let a, let b else { return }
+        #expect(a.shape == b.shape, sourceLocation: sourceLocation)
+        let products = zip(try a.elements(of: Double.self), try b.elements(of: Double.self))
+          .map { $0 * $1 }
+        sum += products.reduce(0, +)
+        scale += products.reduce(0) { $0 + $1.magnitude }
+      }
+      for (result, cotangent) in zip(results, cotangents) {
+        try add(result, cotangent, to: &forward)
+      }
+      for index in moving { try add(gradients[index], tangents[index], to: &reverse) }
+      #expect(
+        abs(forward - reverse) <= 1e-12 * max(scale, 1e-300), "inputs \(moving)",
+        sourceLocation: sourceLocation)
     }
   }
 
@@ -194,5 +237,9 @@ extension NodeReader {
       name: "test", kind: kind, inputs: (0..<inputs).map { "x\($0)" },
       outputs: (0..<outputs).map { "y\($0)" }, attributes: attributes)
     self.init(node, opset: opset)
+  }
+  /// Returns the operator of the node.
+  func operation() throws -> any Operator {
+    try #require(OperatorCatalog.operators[node.kind]).init(self)
   }
 }

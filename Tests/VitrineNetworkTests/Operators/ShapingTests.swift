@@ -14,18 +14,18 @@ struct ShapingTests {
     var numbers = RandomNumbers(seed: 8)
     let x = try numbers.uniform([2, 1, 6])
     try PullbackCheck.run(
-      try Reshape(NodeReader("Reshape", inputs: 2)), inputs: [x, Tensor([3, -1] as [Int64])])
-    try PullbackCheck.run(try Flatten(NodeReader("Flatten")), inputs: [x])
+      try NodeReader("Reshape", inputs: 2).operation(), inputs: [x, Tensor([3, -1] as [Int64])])
+    try PullbackCheck.run(try NodeReader("Flatten").operation(), inputs: [x])
     try PullbackCheck.run(try Squeeze(NodeReader("Squeeze")), inputs: [x])
     try PullbackCheck.run(
       try Unsqueeze(NodeReader("Unsqueeze", inputs: 2)), inputs: [x, Tensor([0, -1] as [Int64])])
     try PullbackCheck.run(try Identity(NodeReader("Identity")), inputs: [x])
-    try PullbackCheck.run(try Dropout(NodeReader("Dropout", outputs: 2)), inputs: [x])
+    try PullbackCheck.run(try NodeReader("Dropout", outputs: 2).operation(), inputs: [x])
   }
 
   @Test("refuse dropout in training mode")
   func training() throws {
-    let node = try Dropout(NodeReader("Dropout", inputs: 3))
+    let node = try NodeReader("Dropout", inputs: 3).operation()
     let data = ValueType(try Shape([2]), .float32)
     let ratio = ValueType(constant: Tensor(scalar: Float(0.5)))
     let isTraining = ValueType(constant: Tensor(scalar: true))
@@ -37,14 +37,14 @@ struct ShapingTests {
 
   @Test("refuse reshapes that do not fit")
   func invalidReshape() throws {
-    let node = try Reshape(NodeReader("Reshape", inputs: 2))
+    let node = try NodeReader("Reshape", inputs: 2).operation()
     let data = ValueType(try Shape([2, 3]), .float32)
     for list in [[-1, -1], [4, -1], [7], [2, 3, 0], [-2, -3], [.max, -1], [0, -1, 0]] as [[Int64]] {
       #expect(throws: OperatorError.self) {
         try node.infer([data, ValueType(constant: Tensor(list))])
       }
     }
-    let literal = try Reshape(NodeReader("Reshape", inputs: 2, ["allowzero": .integer(1)]))
+    let literal = try NodeReader("Reshape", inputs: 2, ["allowzero": .integer(1)]).operation()
     #expect(throws: OperatorError.self) {
       try literal.infer([data, ValueType(constant: Tensor([0, -1] as [Int64]))])
     }
@@ -52,7 +52,7 @@ struct ShapingTests {
 
   @Test("need their shape before the network runs, and say so")
   func unknownShape() throws {
-    let node = try Reshape(NodeReader("Reshape", inputs: 2))
+    let node = try NodeReader("Reshape", inputs: 2).operation()
     let data = ValueType(try Shape([2, 3]), .float32)
     #expect(
       throws: OperatorError(

@@ -1,0 +1,61 @@
+// Explanations while a network learns: watch its reasons change from epoch to epoch.
+//
+//     swift run -c release LiveExplanations [FOLDER]
+//     tensorboard --logdir FOLDER            (if you have it; FOLDER/index.html needs nothing)
+
+import Vitrine
+
+@main
+struct LiveExplanations {
+  static func main() throws {
+    let folder = CommandLine.arguments.dropFirst().first ?? "live-explanations"
+
+    // 1. Pictures of shapes on textured ground, and a small network.
+    var generator = RandomGenerator(seed: 1)
+    let scenes = try ShapeScene.scenes(1200, using: &generator)
+    let (training, validation) = try ShapeScene.dataSet(of: scenes).split(at: 1000)
+    let untrained = try Network(input: [3, ShapeScene.side, ShapeScene.side], seed: 1) {
+      Conv2D(12, kernel: 5, stride: 2, padding: .same, activation: .relu, name: "edges")
+      Conv2D(24, kernel: 3, padding: .same, activation: .relu, name: "parts")
+      MaxPool2D(2)
+      Conv2D(32, kernel: 3, padding: .same, activation: .relu, name: "shapes")
+      GlobalAveragePool()
+      Flatten()
+      Dense(5)
+    }
+
+    // 2. What shall be watched: six methods by name on three pictures that are not trained with.
+    let watched = Array(scenes[1000..<1003])
+    var recorder = try ExplanationRecorder(
+      methods: [
+        ("gradient-magnitude", [:]), ("integrated-gradients", ["steps": "20"]),
+        ("occlusion", ["window": "8", "stride": "4"]), ("grad-cam", ["upsample": "true"]),
+        ("smoothgrad", ["samples": "10"]), ("guided-backpropagation", [:]),
+      ],
+      from: .standard, inputs: Inputs(ShapeScene.tensor(of: watched), for: untrained),
+      pictures: watched.map(\.image), context: Context(labels: training.classes))
+    let events = try EventFile(in: folder)
+
+    // 3. Train; after every other epoch explain, and add to both logs.
+    var trainer = try Trainer(
+      untrained, loss: .crossEntropy(), optimizer: .adam(learningRate: 3e-3),
+      metrics: [.accuracy], seed: 1)
+    try trainer.fit(
+      training, validation: validation, epochs: 12, batchSize: 32,
+      callbacks: [
+        .epochEnded { status in
+          let accuracy = status.validation?.metrics[.accuracy] ?? 0
+          print("epoch \(status.epoch): accuracy \(accuracy)")
+          try events.add(status.training.loss, tag: "loss/training", step: status.epoch)
+          try events.add(accuracy, tag: "accuracy/validation", step: status.epoch)
+        },
+        .epochEnded(every: 2) { status in
+          try recorder.record(status.network(), step: status.epoch)
+          try recorder.addLatest(to: events)
+          try recorder.visualLog(title: "Explanations while training")
+            .write(to: folder + "/index.html")
+        },
+      ])
+    print("wrote \(folder)/index.html and \(events.path)")
+  }
+}

@@ -1,0 +1,66 @@
+internal import Synchronization
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+
+/// The memory of one run of a plan.
+///
+/// `@unchecked Sendable`: used by one run at a time; the pool's list is locked.
+final class Arena: @unchecked Sendable {
+  let memory: UnsafeMutableRawPointer
+  let byteCount: Int
+  private let block: UnsafeMutableRawPointer
+
+  init?(byteCount: Int) {
+    self.byteCount = byteCount
+    // Buffers are written before they are read, but vectors may reach past their ends: no NaNs there.
+    // Zeros from the system are pages that take no memory until somebody writes to them.
+    guard let block = calloc(1, max(byteCount, 64) + 4096 + 64) else { return nil }
+    self.block = block
+    memory = block.alignedUp(toMultipleOf: 64)
+  }
+
+  deinit { free(block) }
+}
+
+/// Arenas between runs, shared by all plans of a network: only one or two run at a time.
+final class ArenaPool: Sendable {
+  /// Memory beyond the cache's size is not hoarded.
+  private static let largestKept = 64 << 20
+  private static let most = 2
+
+  private let arenas = Mutex<[Arena]>([])
+
+  /// Returns the smallest arena that suffices, or a new one.
+  ///
+  /// - Throws: ``NetworkError/memoryLimit`` if the system has no memory.
+  func take(_ byteCount: Int) throws -> Arena {
+    let found = arenas.withLock { arenas -> Arena? in
+      let fitting = arenas.indices.filter { arenas[$0].byteCount >= byteCount }
+      if let best = fitting.min(by: { arenas[$0].byteCount < arenas[$1].byteCount }) {
+        return arenas.remove(at: best)
+      }
+      // The new one will serve whom this served.
+      arenas.removeAll()
+      return nil
+    }
+    if let found { return found }
+    guard let arena = Arena(byteCount: byteCount) else {
+      throw NetworkError.memoryLimit(needed: byteCount, limit: 0, what: "a pass")
+    }
+    return arena
+  }
+
+  func giveBack(_ arena: Arena) {
+    guard arena.byteCount <= Self.largestKept else { return }
+    arenas.withLock { arenas in
+      arenas.append(arena)
+      if arenas.count > Self.most { arenas.removeFirst() }
+    }
+  }
+}
