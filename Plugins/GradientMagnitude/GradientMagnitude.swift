@@ -4,7 +4,7 @@ import VitrineTensor
 /// How much the score changes with each element of the input: the gradient's absolute value.
 ///
 /// Source: Simonyan, Vedaldi, Zisserman, "Deep Inside Convolutional Networks" (ICLR 2014 workshop),
-/// §3. The paper's map for colour images, the largest magnitude over channels, is ``ChannelReduction/max``;
+/// §3. The paper's map for colour images, the largest magnitude over channels, is `ChannelReduction.max`;
 /// by default every channel keeps its own value.
 ///
 /// The result has one attribution for each real input. An input without a channel axis counts as one
@@ -70,8 +70,8 @@ public struct GradientMagnitude: Explainer {
   /// Creates the method.
   ///
   /// - Throws: `CoreError.invalidOption(method:option:value:expected:)` if a sign is asked of
-  ///   channels combined by ``ChannelReduction/max``, ``ChannelReduction/l2`` or
-  ///   ``ChannelReduction/sumThenAbs``, which have none.
+  ///   channels combined by `ChannelReduction.max`, `ChannelReduction.l2` or
+  ///   `ChannelReduction.sumThenAbs`, which have none.
   public init(
     channels: ChannelReduction = .none, signed: Bool = false, sign: ChannelReduction.Sign = .all,
     layer: String? = nil,

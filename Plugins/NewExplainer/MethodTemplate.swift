@@ -143,12 +143,17 @@ struct MethodTemplate {
     """
   }
 
+  /// The tests, of a method that is part of this package.
+  var ownTests: String {
+    tests(imports: ["Testing", "Vitrine", "VitrineConformance"], catalog: "MethodCatalog.standard")
+  }
+
   /// The tests: the conformance kit, and a closed form.
-  var tests: String {
+  ///
+  /// - Parameter catalog: An expression in Swift.
+  func tests(imports: [String], catalog: String) -> String {
     """
-    import Testing
-    import Vitrine
-    import VitrineConformance
+    \(imports.map { "import " + $0 }.joined(separator: "\n"))
 
     @Suite("\(name.title)")
     struct \(name.type)Tests {
@@ -186,7 +191,8 @@ struct MethodTemplate {
 
       @Test("it is in the catalog under its name")
       func registration() throws {
-        let type = try MethodCatalog.standard.explainerType(named: "\(name.identifier)")
+        let type = try \(catalog).explainerType(
+          named: "\(name.identifier)")
         #expect(type.method == \(name.type).method)
       }
     }

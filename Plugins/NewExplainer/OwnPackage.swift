@@ -18,7 +18,7 @@ struct OwnPackage {
       made("\(folder)/\(name.type).swift", template.code),
       made("\(folder)/\(name.type).docc/\(name.type).md", template.article),
       made("Docs/Methods/\(name.identifier).md", template.page),
-      made("Tests/VitrineConformanceTests/\(name.type)Tests.swift", template.tests),
+      made("Tests/VitrineConformanceTests/\(name.type)Tests.swift", template.ownTests),
     ]
     changes.append(try changed("Package.swift") { try addingWord(name.type, to: $0) })
     changes.append(

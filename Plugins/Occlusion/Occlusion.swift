@@ -30,6 +30,10 @@ public struct Occlusion: Explainer {
       Option(
         "scales", .integers(1...Int.max), default: nil, unit: "elements",
         help: "Several sides instead of one: the mean of their maps, and each of them."),
+      Option(
+        "snapshots", .integer(0...1000), default: "0",
+        help: "Keep the input with so many of the windows filled, evenly spread, and the score of "
+          + "each: the command makes an animation of them."),
     ],
     claims: [.sensitivity, .linearity, .implementationInvariance])
 
@@ -41,6 +45,8 @@ public struct Occlusion: Explainer {
   public let fill: Baseline
   /// Several sides instead of one.
   public let scales: [Int]?
+  /// How many filled windows are kept as they were seen, evenly spread.
+  public let snapshots: Int
 
   /// Creates the method.
   ///
@@ -48,8 +54,13 @@ public struct Occlusion: Explainer {
   ///   window and scales.
   public init(
     window: [Int]? = nil, stride: [Int]? = nil, fill: Baseline = .constant(0),
-    scales: [Int]? = nil
+    scales: [Int]? = nil, snapshots: Int = 0
   ) throws(CoreError) {
+    guard (0...1000).contains(snapshots) else {
+      throw .invalidOption(
+        method: Self.method.identifier, option: "snapshots", value: "\(snapshots)",
+        expected: "an integer in 0...1000")
+    }
     for (option, numbers) in [("window", window), ("stride", stride), ("scales", scales)] {
       guard let numbers, numbers.isEmpty || numbers.contains(where: { $0 < 1 }) else { continue }
       throw .invalidOption(
@@ -66,12 +77,14 @@ public struct Occlusion: Explainer {
     self.stride = stride
     self.fill = fill
     self.scales = scales
+    self.snapshots = snapshots
   }
 
   public init(options: Options) throws {
     try self.init(
       window: options.integers("window"), stride: options.integers("stride"),
-      fill: options.baseline("fill"), scales: options.integers("scales"))
+      fill: options.baseline("fill"), scales: options.integers("scales"),
+      snapshots: options.integer("snapshots"))
   }
 
   /// Returns the drops of the target's score.
@@ -80,7 +93,9 @@ public struct Occlusion: Explainer {
   ///   repeats along the axes that windows cover whole, such as channels. With ``scales`` it is the mean
   ///   of their maps, which follow as attributions of their own, named `window-16`. Diagnostics hold, for
   ///   each map, the window, the stride, and a table with one row for each window: where it starts along
-  ///   each axis, and the score with it filled (for each sample, windows innermost).
+  ///   each axis, and the score with it filled (for each sample, windows innermost). With
+  ///   ``snapshots`` there is also, for each input, an attribution of range `input` with an axis `step`: the
+  ///   input itself, then with one window filled after the other; `snapshot-scores` are the scores.
   /// - Throws: `CoreError.notApplicable(_:)` for windows larger than the input,
   ///   `CoreError.invalidOption(method:option:value:expected:)` for a stride beyond the window or numbers
   ///   that are neither one nor one for each axis, `CoreError.notFinite(_:)` for a score that overflows;
@@ -98,6 +113,7 @@ public struct Occlusion: Explainer {
     let scores = try target.objective.values(of: output)
     guard scores.allSatisfy(\.isFinite) else { throw CoreError.notFinite("the explained score") }
 
+    var kept: [Snapshots] = []
     let scales: [[Int]?] = self.scales.map { $0.map { [$0] } } ?? [window]
     var maps: [[OcclusionMap]] = []
     for port in real.ports {
@@ -120,12 +136,21 @@ public struct Occlusion: Explainer {
             windows, of: port, input, fill: fill, whole: scores, target.objective, model,
             at: inputs, context)
         })
+      if snapshots > 0 {
+        kept.append(
+          try Snapshots(
+            of: port, input, maps[maps.count - 1], fill: fill, whole: scores, count: snapshots,
+            context))
+      }
     }
     let type: DataType = output.dataType == .float64 ? .float64 : .float32
     return Explanation(
       method: Self.method.identifier,
-      attributions: try attributions(of: maps, real, type),
-      explained: Explained(target, values: scores), diagnostics: diagnostics(of: maps, real.ports),
+      attributions: try attributions(of: maps, real, type)
+        + kept.map { $0.attribution(isOnly: kept.count == 1) },
+      explained: Explained(target, values: scores),
+      diagnostics: diagnostics(of: maps, real.ports)
+        + kept.map { $0.diagnostic(isOnly: kept.count == 1) },
       warnings: model.signature.inputs.filter { !$0.dataType.isFloatingPoint }.map {
         "Input '\($0.name)' holds \($0.dataType) numbers, which have no fill: it is left out."
       })

@@ -39,6 +39,30 @@ struct OcclusionMap {
   }
 }
 
+extension Tensor {
+  /// Copies what a window covers from another tensor of the same type.
+  ///
+  /// - Parameter offset: Where in `source` the elements of this one begin.
+  mutating func fill(_ windows: Windows, _ index: Int, from source: Tensor, at offset: Int) {
+    var ranges = shape.dimensions.map { 0..<$0 }
+    for (axis, range) in zip(windows.axes, windows.ranges(of: index)) { ranges[axis] = range }
+    let bytes = dataType.byteCount
+    let dimensions = shape.dimensions
+    withMutableBytes { target in
+      source.withBytes { source in
+        forEachRun(of: ranges, in: dimensions) { run in
+          let shown = run.lowerBound + offset..<run.upperBound + offset
+          UnsafeMutableRawBufferPointer(
+            rebasing: target[run.lowerBound * bytes..<run.upperBound * bytes]
+          ).copyMemory(
+            from: UnsafeRawBufferPointer(
+              rebasing: source[shown.lowerBound * bytes..<shown.upperBound * bytes]))
+        }
+      }
+    }
+  }
+}
+
 extension Windows {
   /// Returns for each element the mean over the windows that cover it, as Captum does; others add.
   fileprivate func meanDrops(_ drops: [Double]) -> [Double] {

@@ -8,12 +8,14 @@ struct GaussianNoise {
   /// One sentence for each input that stays as it is.
   let warnings: [String]
   private let ports: [Port]
+  private let seed: UInt64
   private var generator: RandomGenerator
   /// Standard normal numbers of the latest draw, for one member, one tensor for each input.
   private var latest: (draw: Int, tensors: [Tensor])?
 
   init(_ method: SmoothGrad, on inputs: Inputs, _ real: RealInputs, seed: UInt64) throws {
     ports = real.ports
+    self.seed = seed
     generator = RandomGenerator(seed: seed)
     var warnings: [String] = []
     deviations = try real.ports.map { port in
@@ -50,12 +52,13 @@ struct GaussianNoise {
   /// - Parameters:
   ///   - inputs: Those of the members alone.
   ///   - members: Their range in the batch.
-  ///   - draw: Which noise: the same as in the call before, or the next.
+  ///   - draw: Which noise: the same as in the call before, the next, or 0 for the first.
   mutating func added(to inputs: Inputs, _ members: Range<Int>, draw: Int) throws -> Inputs {
     let tensors: [Tensor]
     if let latest, latest.draw == draw {
       tensors = latest.tensors
     } else {
+      if draw == 0 { generator = RandomGenerator(seed: seed) }
       tensors = try ports.map { port in
         let shape = inputs[port.name]?.shape.dimensions ?? []
         return try generator.normalTensor(

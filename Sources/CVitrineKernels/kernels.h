@@ -4,6 +4,7 @@
 #define VITRINE_KERNEL_TABLE_H
 
 #include "include/vitrine_kernels.h"
+#include "include/vitrine_training.h"
 #include "team.h"
 
 typedef struct {
@@ -25,6 +26,7 @@ typedef struct {
     float *packed, const float *source, const int64_t *tap_source, const int32_t *tap_inputs,
     size_t tap_count, size_t tap_lanes, int64_t input_stride, int64_t output_stride, size_t outputs,
     size_t width, const float *scale);
+  void (*pack)(const vk_packing *);
   void (*pack_winograd)(
     float *packed, const float *source, size_t inputs, size_t outputs, size_t width,
     int64_t input_stride, int64_t output_stride, int rotated);
@@ -37,6 +39,8 @@ typedef struct {
   double (*burn)(int64_t rounds);
   // Reads `count` floats `passes` times, `count` a multiple of 128; their sum is of no use.
   float (*stream)(const float *memory, size_t count, int64_t passes);
+  void (*train)(const vk_train_op *, void *const *buffers, vk_team *);
+  int64_t (*prepare_train)(vk_train_op *);
 } vk_kernels;
 
 extern const vk_kernels vk_kernels_portable;

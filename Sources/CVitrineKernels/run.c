@@ -134,6 +134,23 @@ void vk_pack_group(
     outputs, width, scale);
 }
 
+typedef struct {
+  const vk_packing *pieces;
+  const vk_kernels *kernels;
+} packing_job;
+
+static void pack_chunk(const void *context, int chunk) {
+  const packing_job *job = context;
+  job->kernels->pack(&job->pieces[chunk]);
+}
+
+void vk_pack(const vk_packing *pieces, size_t count, int threads) {
+  vk_team team = vk_team_make(threads);
+  const packing_job job = {.pieces = pieces, .kernels = vk_kernels_for(-1)};
+  vk_team_run(&team, (int)count, pack_chunk, &job);
+  vk_team_end(&team);
+}
+
 void vk_pack_winograd(
   float *packed, const float *source, size_t inputs, size_t outputs, size_t width,
   int64_t input_stride, int64_t output_stride, int rotated) {

@@ -12,6 +12,7 @@
 
 #ifdef __linux__
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #endif
 
 static int set_limit(int resource, uint64_t value) {
@@ -22,6 +23,15 @@ static int set_limit(int resource, uint64_t value) {
   limit.rlim_cur = wanted;
   limit.rlim_max = wanted;
   return setrlimit(resource, &limit);
+}
+
+static void close_from(int first) {
+#ifdef SYS_close_range
+  if (syscall(SYS_close_range, first, ~0U, 0) == 0) return;
+#endif
+  long most = sysconf(_SC_OPEN_MAX);
+  if (most < 0 || most > 65536) most = 65536;
+  for (int file = first; file < most; file++) close(file);
 }
 
 /// Runs in the child: only calls that are safe after fork in a process with threads.
@@ -38,9 +48,7 @@ static void become(const char *path, char *const arguments[], char *const enviro
   if (dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(errors, 2) < 0) goto fail;
   if (dup2(report, 3) < 0 || fcntl(3, F_SETFD, FD_CLOEXEC) < 0) goto fail;
   report = 3;
-  long most = sysconf(_SC_OPEN_MAX);
-  if (most < 0 || most > 65536) most = 65536;
-  for (int file = 4; file < most; file++) close(file);
+  close_from(4);
 
   for (int number = 1; number < 32; number++) signal(number, SIG_DFL);
   sigset_t none;
@@ -111,6 +119,16 @@ pid_t vitrine_spawn(const char *path, char *const arguments[], char *const envir
   streams->output = ends[1];
   streams->errors = ends[2];
   return child;
+}
+
+int vitrine_has_ended(pid_t child, int *code, int *signal_number) {
+  siginfo_t info;
+  info.si_pid = 0;
+  if (waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) != 0) return 0;
+  if (info.si_pid != child) return 0;
+  *code = info.si_code == CLD_EXITED ? info.si_status : 0;
+  *signal_number = info.si_code == CLD_EXITED ? 0 : info.si_status;
+  return 1;
 }
 
 ssize_t vitrine_send(int socket, const void *bytes, size_t count) {

@@ -1,5 +1,6 @@
 public import Vitrine
 public import VitrineCore
+import VitrinePlugins
 import VitrineReport
 
 #if canImport(Glibc)
@@ -66,10 +67,21 @@ public enum Command {
     }
   }
 
+  /// As the first word, makes the process serve the shared library that the second word names.
+  static let servingWord = "serve-plugin"
+
   /// Runs the command line of this process, and exits.
   ///
   /// - Parameter catalog: The methods that can be chosen by name; register more to add them to the command.
   public static func main(catalog: MethodCatalog = .standard) -> Never {
+    if CommandLine.arguments.count == 3, CommandLine.arguments[1] == servingWord {
+      do {
+        try PluginLibrary.serve(contentsOf: CommandLine.arguments[2])
+      } catch {
+        ProcessConsole(environment: [:]).report(error.reason + "\n")
+        exit(ExitCode.badData.rawValue)
+      }
+    }
     var environment: [String: String] = [:]
     for name in ["NO_COLOR", "TERM", "VITRINE_PLUGINS"] {
       environment[name] = getenv(name).map { String(cString: $0) }
@@ -126,7 +138,7 @@ public enum Command {
     guard let name = parts.count > 1 ? parts[1] : words[(index + 1)...].first,
       !name.hasPrefix("-")
     else { return nil }
-    let method = try session.catalog.explainerType(named: name).method
+    let method = try session.catalog.entry(named: name).method
     return method.options.isEmpty ? nil : method
   }
 

@@ -64,7 +64,11 @@ public enum Baseline: Sendable {
           "baseline '\(name)' is neither a number nor mean nor blur, and nobody here knows it as a "
             + "colour or file")
       }
-      return try fitted(try resolve(name, port), to: input)
+      // What is open in the model's signature is known of this input.
+      let measured = Port(
+        name: port.name, dataType: port.dataType,
+        dimensions: zip(port.dimensions, input.shape.dimensions).map { $0 ?? $1 }, axes: port.axes)
+      return try fitted(try resolve(name, measured), to: input)
     }
   }
 

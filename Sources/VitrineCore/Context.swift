@@ -10,7 +10,7 @@ public struct Context: Sendable {
   /// Class names by index, if known.
   public let labels: [String]?
   /// Turns the name of a colour or file into a baseline for an input, prepared as the inputs were;
-  /// `nil` where nobody knows such names.
+  /// `nil` where nobody knows such names. The port's extents are those of the input.
   public let resolveBaseline: (@Sendable (_ name: String, _ port: Port) throws -> Tensor)?
   private let onProgress: (@Sendable (Progress) -> Void)?
   private let cancellation: Cancellation?

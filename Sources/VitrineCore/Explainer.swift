@@ -1,3 +1,15 @@
+/// Something that explains: a method with its options set, wherever its code runs.
+///
+/// Who writes a method conforms to ``Explainer``, which this is a part of. What stands for a method that
+/// lives in another process conforms to this alone.
+public protocol Explaining: Sendable {
+  /// Explains the model's answer to `inputs`.
+  ///
+  /// - Throws: ``CoreError``, and whatever the model throws.
+  func explain(_ model: any Model, at inputs: Inputs, target: Target, context: Context) throws
+    -> Explanation
+}
+
 /// A method of explanation with its options set: a stateless value.
 ///
 /// Laws, checked by the conformance kit (`VitrineConformance`): equal calls give bit-equal attributions,
@@ -7,7 +19,7 @@
 /// ``Model`` and, where ``method`` requires gradients, ``Differentiable``; a cancelled run throws
 /// ``CoreError/cancelled`` after at most a few calls of the model; and the axioms that ``Method/claims``
 /// names hold.
-public protocol Explainer: Sendable {
+public protocol Explainer: Explaining {
   /// What it is, needs and can be told; the same at every access.
   static var method: Method { get }
 
@@ -15,12 +27,6 @@ public protocol Explainer: Sendable {
   ///
   /// - Throws: ``CoreError`` when options contradict one another.
   init(options: Options) throws
-
-  /// Explains the model's answer to `inputs`.
-  ///
-  /// - Throws: ``CoreError``, and whatever the model throws.
-  func explain(_ model: any Model, at inputs: Inputs, target: Target, context: Context) throws
-    -> Explanation
 }
 
 extension Explainer {

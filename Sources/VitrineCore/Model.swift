@@ -32,6 +32,12 @@ public protocol Model: Sendable {
   /// meaning "there is none", for ``Score/probability``.
   func site(of score: Score, output: String) -> Site?
 
+  /// Returns the name of the layer that turns an input of integers into real numbers, such as the embedding
+  /// of token indices; `nil` if there is none.
+  ///
+  /// The default knows of none.
+  func embedding(of input: String) -> String?
+
   /// Whether one call takes any number of samples.
   ///
   /// The default says so if every input has a batch axis in front whose extent is free. A model that
@@ -86,6 +92,8 @@ extension Model {
     score == .logit ? .output(output) : nil
   }
 
+  public func embedding(of input: String) -> String? { nil }
+
   /// Returns the layer with this name or, if there is none, the one with this alias.
   public func layer(named name: String) -> Layer? {
     layers.first { $0.name == name } ?? layers.first { $0.aliases.contains(name) }
@@ -123,7 +131,12 @@ public protocol Differentiable: Model {
   ///
   /// The default calls ``Model/evaluate(_:observing:)`` for them.
   ///
-  /// - Parameter observed: Inputs, outputs or layers whose values become ``Gradients/observed``.
+  /// - Parameters:
+  ///   - objective: What is differentiated.
+  ///   - sites: What to differentiate with respect to.
+  ///   - inputs: One tensor per input.
+  ///   - rules: How the backward pass treats each layer.
+  ///   - observed: Inputs, outputs or layers whose values become ``Gradients/observed``.
   /// - Complexity: One forward and one backward pass, at best.
   func gradients(
     of objective: Objective, withRespectTo sites: [Site], at inputs: Inputs, rules: BackwardRules,

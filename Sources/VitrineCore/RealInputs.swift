@@ -53,12 +53,18 @@ extension Model {
   /// - Throws: ``CoreError/notApplicable(_:)`` if there are none.
   public func realInputs() throws(CoreError) -> RealInputs {
     let ports = signature.inputs.filter(\.dataType.isFloatingPoint)
+    let integers = signature.inputs.filter { !$0.dataType.isFloatingPoint }
     guard !ports.isEmpty else {
       throw .notApplicable(
-        "no input of the model holds real numbers, so none has a gradient; explain a layer instead")
+        "no input of the model holds real numbers, so none has a gradient; explain a layer instead"
+          + (integers.compactMap { embedding(of: $0.name) }.first.map {
+            ", or differentiate with respect to the output of the embedding '\($0)'"
+          } ?? ""))
     }
-    let warnings = signature.inputs.filter { !$0.dataType.isFloatingPoint }.map {
-      "Input '\($0.name)' holds \($0.dataType) numbers and has no gradient: it is left out."
+    let warnings = integers.map { port in
+      "Input '\(port.name)' holds \(port.dataType) numbers and has no gradient: it is left out."
+        + (embedding(of: port.name).map { " The output of its embedding, layer '\($0)', has one." }
+          ?? "")
     }
     return RealInputs(ports: ports, warnings: warnings)
   }

@@ -3,6 +3,7 @@ public import VitrineTraining
 
 /// Samples for networks with one input, ready to train with, and what their classes are called.
 public struct LabeledData: Dataset {
+  /// Inputs with their targets.
   public let samples: Samples
   /// Names of the classes in the order of their numbers; empty where targets are no classes or the
   /// files do not name them.
@@ -14,6 +15,7 @@ public struct LabeledData: Dataset {
   ///   - inputs: `[sample, …]`, `float32`: `[sample, channel, height, width]` for pictures, pixels in
   ///     0...1, `[sample, feature]` for tables.
   ///   - targets: Class numbers `[sample]`, `int64`, or wanted outputs `[sample, output]`, `float32`.
+  ///   - classes: Names of the classes; may be empty.
   /// - Throws: `TrainingError` if inputs and targets differ in number.
   public init(inputs: Tensor, targets: Tensor, classes: [String] = []) throws {
     samples = try Samples(inputs: inputs, targets: targets)

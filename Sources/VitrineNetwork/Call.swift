@@ -57,8 +57,12 @@ struct Call {
   }
 
   /// Returns the inputs of a batch put together from some of the samples.
-  func selecting(_ positions: [Int]) throws -> [Tensor] {
-    try tensors.map { try $0.rows(positions) }
+  ///
+  /// - Parameter unread: Inputs, by value number, of which one sample will do because nobody reads them.
+  func selecting(_ positions: [Int], exceptFor unread: [Int] = []) throws -> [Tensor] {
+    try zip(network.wiring.inputs, tensors).map { value, tensor in
+      try tensor.rows(unread.contains(value) ? Array(positions.prefix(1)) : positions)
+    }
   }
 
   /// Calls `body` with batches of the inputs, in order: the whole batch where it is small, parts that
@@ -88,12 +92,25 @@ struct Call {
     let part = try tensors.map { try rows(0..<preferred, of: $0) }
     let keepsSamplesApart =
       try? network.engines.engine(for: part).keepsSamplesApart(preferred)
-    if keepsSamplesApart == true { return min(preferred, single.preferredBatch) }
+    if keepsSamplesApart == true { return single.evenBatch(of: samples) }
     return isBatchFixedToOne ? 1 : samples
   }
 }
 
 extension Objective {
+  /// Returns the channels of a site of this shape that it reads, if they are few.
+  func channels(of shape: Shape) -> Set<Int>? {
+    let area = max(shape.dimensions.dropFirst(2).reduce(1, *), 1)
+    let channels: Set<Int>
+    switch form {
+    case .elements(let list): channels = Set(list.map { $0 / area })
+    case .weighted(let terms): channels = Set(terms.map { $0.element / area })
+    case .channelMean(let channel): channels = [channel]
+    case .sum, .mean, .cotangent: return nil
+    }
+    return (1...16).contains(channels.count) ? channels : nil
+  }
+
   /// Returns the objective for some of the samples.
   func restricted(to samples: Range<Int>, of total: Int) throws -> Objective {
     guard samples.count < total else { return self }

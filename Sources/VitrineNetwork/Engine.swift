@@ -10,10 +10,13 @@ package protocol Engine: Sendable {
   /// Returns the values of `targets`, and for each cotangent the gradients of `⟨source, cotangent⟩`
   /// with respect to `sites`.
   ///
-  /// - Parameter cotangents: Tensors of the shape of `source`.
+  /// - Parameters:
+  ///   - channels: Those of `source` outside which cotangents are zero and its value is of no interest;
+  ///     `nil` for all.
+  ///   - cotangents: Tensors of the shape of `source`.
   func gradients(
-    of source: Int, withRespectTo sites: [Int], observing targets: [Int], inputs: [Tensor],
-    rules: RuleTable, cotangents: [Tensor]
+    of source: Int, channels: Set<Int>?, withRespectTo sites: [Int], observing targets: [Int],
+    inputs: [Tensor], rules: RuleTable, cotangents: [Tensor]
   ) throws -> (values: [Tensor], gradients: [[Tensor]])
 
   /// Returns the derivatives of `target` along tangents of inputs, each given by value numbers.
@@ -31,7 +34,7 @@ package protocol Engine: Sendable {
   /// Prepares to evaluate `target` with one box of an input covered for each sample, or returns `nil` if
   /// evaluating whole variants is as good.
   func coveredEvaluation(
-    of target: Int, covering input: Int, _ covered: ChangedRegion
+    of target: Int, channels: Set<Int>?, covering input: Int, _ covered: ChangedRegion
   ) throws -> CoveredEvaluation?
 }
 
@@ -39,6 +42,6 @@ extension Engine {
   package func summation(_ terms: GradientTerms) throws -> GradientSummation? { nil }
 
   package func coveredEvaluation(
-    of target: Int, covering input: Int, _ covered: ChangedRegion
+    of target: Int, channels: Set<Int>?, covering input: Int, _ covered: ChangedRegion
   ) throws -> CoveredEvaluation? { nil }
 }

@@ -33,11 +33,17 @@ final class EngineCache: Sendable {
   /// Returns the engine for inputs of these shapes.
   ///
   /// - Throws: ``NetworkError`` if the shapes do not fit the graph.
-  func engine(for inputs: [Tensor]) throws -> PreparedEngine {
-    let key = inputs.map(\.shape.dimensions)
+  ///
+  /// - Parameter samples: Extent of the first axis instead of that of the inputs.
+  func engine(for inputs: [Tensor], samples: Int? = nil) throws -> PreparedEngine {
+    let key = inputs.map { input in
+      samples.map { [$0] + input.shape.dimensions.dropFirst() } ?? input.shape.dimensions
+    }
     if let engine = engines.withLock({ $0[key] }) { return engine }
-    let types = inputs.map { ($0.shape, $0.dataType.isFloatingPoint ? .float32 : $0.dataType) }
-    let engine = try make(types)
+    let engine = try make(
+      zip(inputs, key).map { input, shape in
+        (try Shape(shape), input.dataType.isFloatingPoint ? .float32 : input.dataType)
+      })
     engines.withLock { cache in
       // Callers with ever new shapes must not fill the memory with plans.
       if cache.count >= 8 { cache.removeAll() }
@@ -118,19 +124,42 @@ final class EngineCache: Sendable {
 }
 
 /// An engine with what its callers need to know of the shapes it was made for.
-struct PreparedEngine: Sendable {
+package struct PreparedEngine: Sendable {
   private let engine: any Engine
   private let specialization: Specialization
   let realType: DataType
-  /// How many samples, or cotangents, are best run together: as many as keep the values around the
-  /// widest operator within the processor's cache. More would run slower, not faster.
+  /// How many samples, or cotangents, are best run together.
   let preferredBatch: Int
 
   init(_ engine: any Engine, _ specialization: Specialization, realType: DataType) {
     self.engine = engine
     self.specialization = specialization
     self.realType = realType
-    preferredBatch = specialization.samplesInCache
+    preferredBatch = Self.batch(
+      widestOperatorBytes: specialization.widestOperatorBytes,
+      weightBytes: specialization.types.reduce(0) { $0 + ($1.constant?.count ?? 0) * 4 })
+  }
+
+  /// Returns as many samples as keep the values around the widest operator within the processor's
+  /// cache: more would run slower, not faster.
+  ///
+  /// Weights that the cache does not hold are read from memory for every batch; they are worth
+  /// leaving the cache for as soon as they weigh several times as much as one sample's values.
+  package static func batch(widestOperatorBytes: Int, weightBytes: Int) -> Int {
+    let perSample = max(1, widestOperatorBytes)
+    let within = cacheBytes / perSample
+    let repaying = weightBytes > cacheBytes ? weightBytes / (4 * perSample) : 0
+    return max(1, min(256, within), min(8, repaying))
+  }
+
+  /// Leaves room for weights in a third-level cache of 32 MiB.
+  private static let cacheBytes = 20 << 20
+
+  /// Returns the size of the fewest batches of at most ``preferredBatch`` samples, as equal as can
+  /// be: each size has a plan of its own.
+  func evenBatch(of samples: Int) -> Int {
+    let batches = (samples + preferredBatch - 1) / preferredBatch
+    return (samples + batches - 1) / batches
   }
 
   func shape(of value: Int) throws -> Shape { specialization.types[value].shape }
@@ -155,12 +184,12 @@ struct PreparedEngine: Sendable {
   }
 
   func gradients(
-    of source: Int, withRespectTo sites: [Int], observing targets: [Int], inputs: [Tensor],
-    rules: RuleTable, cotangents: [Tensor]
+    of source: Int, channels: Set<Int>? = nil, withRespectTo sites: [Int], observing targets: [Int],
+    inputs: [Tensor], rules: RuleTable, cotangents: [Tensor]
   ) throws -> (values: [Tensor], gradients: [[Tensor]]) {
     try engine.gradients(
-      of: source, withRespectTo: sites, observing: targets, inputs: inputs, rules: rules,
-      cotangents: cotangents)
+      of: source, channels: channels, withRespectTo: sites, observing: targets, inputs: inputs,
+      rules: rules, cotangents: cotangents)
   }
 
   func summation(_ terms: GradientTerms) throws -> GradientSummation? {
@@ -168,9 +197,9 @@ struct PreparedEngine: Sendable {
   }
 
   func coveredEvaluation(
-    of target: Int, covering input: Int, _ covered: ChangedRegion
+    of target: Int, channels: Set<Int>?, covering input: Int, _ covered: ChangedRegion
   ) throws -> CoveredEvaluation? {
-    try engine.coveredEvaluation(of: target, covering: input, covered)
+    try engine.coveredEvaluation(of: target, channels: channels, covering: input, covered)
   }
 
   /// What moves in a straight line as `moving` inputs do, on the way to `source`.

@@ -89,6 +89,7 @@ private struct Average {
   private let engine: PreparedEngine
   /// Sites that the stem does not contain: their gradients are summed where they arise.
   private let direct: [Int]
+  private let moving: [Int]
   private let network: Network
 
   /// Returns `nil` if one call for each batch is as good: there is no stem, the graph mixes samples, or
@@ -112,8 +113,8 @@ private struct Average {
       stem.boundary.allSatisfy({ single.hasPlanes($0) })
     else { return nil }
     batch = Self.batch(terms, preferred: single.preferredBatch)
-    let rows = try call.selecting([Int](repeating: 0, count: batch))
-    guard let engine = try? network.engines.engine(for: rows), engine.keepsSamplesApart(batch)
+    guard let engine = try? network.engines.engine(for: call.selecting([0]), samples: batch),
+      engine.keepsSamplesApart(batch)
     else { return nil }
     let direct = Array(Set(problem.sites.filter { !stem.contains[$0] })).sorted()
     guard direct.allSatisfy({ engine.hasPlanes($0) }) else { return nil }
@@ -121,6 +122,7 @@ private struct Average {
     self.engine = engine
     self.stem = stem
     self.direct = direct
+    self.moving = moving
     self.objective = objective
     self.network = network
   }
@@ -173,10 +175,11 @@ private struct Average {
   ) throws -> GradientSummation {
     let rows = [Int](repeating: sample, count: batch)
     let needsStem = problem.sites.contains { stem.contains[$0] }
+    let shape = try problem.differentiableShape(engine)
     let terms = GradientTerms(
-      source: problem.source,
+      source: problem.source, channels: objective.channels(of: shape),
       cotangent: try objective.selecting(rows, of: samples).cotangent(
-        for: try problem.differentiableShape(engine), engine.realType),
+        for: shape, engine.realType),
       sums: (needsStem ? stem.boundary : []) + direct, lines: lines,
       inputs: try call.selecting(rows))
     guard let summation = try engine.summation(terms) else {

@@ -11,7 +11,8 @@ extension Network {
     guard configuration.precision != .double, takesBatches, port.batchAxis == 0, boxes.count > 1,
       let value = try? value(.input(input)), let target = try? self.value(objective.site),
       let covered = ChangedRegion(boxes, over: cover.shape.dimensions),
-      let prepared = try prepare(covered, of: value, to: target, at: inputs, boxes: boxes.count)
+      let prepared = try prepare(
+        covered, of: value, to: target, objective, at: inputs, boxes: boxes.count)
     else {
       return try scoresVariantByVariant(
         of: objective, at: inputs, covering: input, with: cover, in: boxes, context: context)
@@ -21,7 +22,7 @@ extension Network {
     return try (0..<call.samples).map { sample in
       let sampleInputs = try call.selecting([sample])
       try evaluation.start(
-        inputs: call.selecting([Int](repeating: sample, count: batch)),
+        inputs: call.selecting([Int](repeating: sample, count: batch), exceptFor: [value]),
         bases: single.evaluate(evaluation.baseValues, inputs: sampleInputs),
         cover: covers.selecting([sample])[wiring.inputs.firstIndex(of: value) ?? 0])
       var scores: [Double] = []
@@ -40,16 +41,20 @@ extension Network {
   }
 
   private func prepare(
-    _ covered: ChangedRegion, of input: Int, to target: Int, at inputs: Inputs, boxes: Int
+    _ covered: ChangedRegion, of input: Int, to target: Int, _ objective: Objective,
+    at inputs: Inputs,
+    boxes: Int
   ) throws -> (
     call: Call, single: PreparedEngine, evaluation: CoveredEvaluation, batch: Int
   )? {
     let call = try Call(inputs, network: self)
     let single = try engines.engine(for: try call.selecting([0]))
     let batch = Self.batch(boxes, preferred: single.preferredBatch)
-    let rows = try call.selecting([Int](repeating: 0, count: batch))
-    guard let engine = try? engines.engine(for: rows), engine.keepsSamplesApart(batch),
-      let evaluation = try engine.coveredEvaluation(of: target, covering: input, covered)
+    guard let engine = try? engines.engine(for: call.selecting([0]), samples: batch),
+      engine.keepsSamplesApart(batch),
+      let evaluation = try engine.coveredEvaluation(
+        of: target, channels: objective.channels(of: engine.shape(of: target)), covering: input,
+        covered)
     else { return nil }
     return (call, single, evaluation, batch)
   }

@@ -71,8 +71,8 @@ public struct Network: Differentiable {
     graph.parameters.values.reduce(0) { $0 + $1.count }
   }
 
-  /// Returns multiplications with addition for one sample, of convolutions and matrix products; `nil`
-  /// if shapes are not known before the network is called.
+  /// Returns multiplications with addition for one sample, of convolutions, matrix products and
+  /// recurrent layers; `nil` if shapes are not known before the network is called.
   public func multiplyAdds() -> Int? {
     guard let types = try? engines.sampleTypes(of: inputPorts) else { return nil }
     return wiring.multiplyAdds(types)
@@ -124,8 +124,10 @@ public struct Network: Differentiable {
       let shape = try problem.differentiableShape(engine)
       let chunk = try objective.restricted(to: samples, of: call.samples)
       let result = try engine.gradients(
-        of: problem.source, withRespectTo: problem.sites, observing: [problem.source] + targets,
-        inputs: tensors, rules: problem.rules,
+        of: problem.source,
+        channels: targets.contains(problem.source) ? nil : chunk.channels(of: shape),
+        withRespectTo: problem.sites, observing: [problem.source] + targets, inputs: tensors,
+        rules: problem.rules,
         cotangents: [try chunk.cotangent(for: shape, engine.realType)])
       return (
         values: try chunk.values(of: result.values[0]), gradients: result.gradients[0],
@@ -257,6 +259,10 @@ struct Problem {
 
 extension Network {
   /// Returns the name of the first Gather that an integer input indexes.
+  public func embedding(of input: String) -> String? {
+    (try? value(.input(input))).flatMap { embedding(of: $0) }
+  }
+
   fileprivate func embedding(of value: Int) -> String? {
     let depends = wiring.dependents(of: [value])
     return wiring.nodes.first {

@@ -95,14 +95,14 @@ extension Wiring {
     return result
   }
 
-  /// Returns multiplications with addition of convolutions and matrix products.
+  /// Returns multiplications with addition of convolutions, matrix products and recurrent layers.
   func multiplyAdds(_ types: [ValueType]) -> Int {
     nodes.reduce(0) { $0 + multiplyAdds(of: $1, types) }
   }
 
   /// Returns those of one node; 0 for anything else.
   func multiplyAdds(of node: Node, _ types: [ValueType]) -> Int {
-    guard let first = node.outputs.first, let output = first, types[output].constant == nil,
+    guard let output = node.outputs.compactMap({ $0 }).first, types[output].constant == nil,
       node.inputs.count > 1, let left = node.inputs[0], let right = node.inputs[1]
     else { return 0 }
     switch node.kind {
@@ -117,6 +117,11 @@ extension Wiring {
       return types[output].shape.count * (shape.count / columns)
     case "MatMul":
       return types[output].shape.count * (types[left].shape.dimensions.last ?? 0)
+    case "GRU", "LSTM", "RNN":
+      guard node.inputs.count > 2, let recurrent = node.inputs[2] else { return 0 }
+      // Every step of every sequence meets all weights once.
+      let steps = types[left].shape.dimensions.dropLast().reduce(1, *)
+      return steps * (types[right].shape.count + types[recurrent].shape.count)
     default: return 0
     }
   }

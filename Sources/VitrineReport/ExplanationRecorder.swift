@@ -18,7 +18,7 @@ public struct ExplanationRecorder: Sendable {
     let captions: [String]
   }
 
-  private let explainers: [(name: String, explainer: any Explainer)]
+  private let explainers: [(name: String, explainer: any Explaining)]
   private let inputs: Inputs
   private let target: Target
   private let pictures: [Image]
@@ -29,18 +29,21 @@ public struct ExplanationRecorder: Sendable {
   ///
   /// - Parameters:
   ///   - methods: Names or aliases of methods of the catalog, with their options.
+  ///   - catalog: Where methods are found by name.
   ///   - inputs: The samples, as a batch.
   ///   - target: What is explained; the top class at each step if nothing else is asked.
   ///   - pictures: The samples as people see them, one for each.
   ///   - context: Seed, labels and limits of every run.
-  /// - Throws: ``CoreError`` for an unknown method or option.
+  /// - Throws: `CoreError` for an unknown method or option.
   public init(
     methods: [(name: String, options: [String: String])], from catalog: MethodCatalog,
     inputs: Inputs, target: Target = .top, pictures: [Image], context: Context = Context()
   ) throws {
     explainers = try methods.map { name, options in
-      let type = try catalog.explainerType(named: name)
-      return (type.method.identifier, try type.init(options))
+      (
+        try catalog.entry(named: name).method.identifier,
+        try catalog.explainer(named: name, options: options)
+      )
     }
     self.inputs = inputs
     self.target = target
@@ -50,8 +53,10 @@ public struct ExplanationRecorder: Sendable {
 
   /// Explains the samples with the network as it is now.
   ///
-  /// - Parameter step: Where training is, such as the epoch; ascending.
-  /// - Throws: What the explainers throw; ``CoreError/notApplicable(_:)`` for a method without a map over
+  /// - Parameters:
+  ///   - model: As it is at this step.
+  ///   - step: Where training is, such as the epoch; ascending.
+  /// - Throws: What the explainers throw; `CoreError.notApplicable(_:)` for a method without a map over
   ///   the picture.
   public mutating func record(_ model: any Model, step: Int) throws {
     for (name, explainer) in explainers {

@@ -8,19 +8,31 @@ public import VitrineImaging
 public struct VisualLog: Sendable {
   /// How much a record matters.
   public enum Level: Int, Sendable, Hashable, Comparable, CaseIterable {
-    case debug, info, warning, error
+    /// For those who look for a mistake.
+    case debug
+    /// Worth seeing.
+    case info
+    /// Something may be wrong.
+    case warning
+    /// Something failed.
+    case error
 
     public static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
   }
 
   /// Pictures that belong together.
   public struct Record: Sendable {
+    /// Heading of the record.
     public let title: String
+    /// Stands under the title; may be empty.
     public let footnote: String
+    /// How important it is.
     public let level: Level
+    /// Each with its caption.
     public let pictures: [(image: Image, caption: String)]
   }
 
+  /// Title of the page.
   public let title: String
   /// Records below this level are not kept.
   public let level: Level
@@ -36,8 +48,10 @@ public struct VisualLog: Sendable {
   /// Adds a record, unless its level is below the log's.
   ///
   /// - Parameters:
+  ///   - title: Heading of the record.
   ///   - pictures: Each with a line of text; may be empty.
   ///   - footnote: Stands under the title; may be empty.
+  ///   - level: How important it is.
   public mutating func record(
     _ title: String, _ pictures: [(image: Image, caption: String)], footnote: String = "",
     level: Level = .info

@@ -148,7 +148,10 @@ public enum Safetensors {
 
   /// Writes tensors by name; the file appears complete or not at all, replacing what is there.
   ///
-  /// - Parameter metadata: Texts that go with them.
+  /// - Parameters:
+  ///   - tensors: By name.
+  ///   - metadata: Texts that go with them.
+  ///   - path: The file.
   /// - Throws: ``SafetensorsError/cannotWrite(_:)``.
   /// - Complexity: O(bytes of the tensors), which are held in memory twice.
   public static func write(

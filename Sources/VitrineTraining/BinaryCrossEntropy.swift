@@ -6,6 +6,7 @@ public struct BinaryCrossEntropy: Loss {
   /// Share of a target that is moved to ½, in 0..<1.
   public let smoothing: Double
 
+  /// Creates the loss.
   public init(smoothing: Double = 0) { self.smoothing = smoothing }
 
   public var identifier: String { "binaryCrossEntropy(smoothing: \(smoothing))" }

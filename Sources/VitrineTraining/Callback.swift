@@ -4,9 +4,21 @@ public import VitrineNetwork
 public struct Callback {
   /// When a callback is called.
   public enum Moment: Sendable, Hashable, CaseIterable {
-    case trainingBegan, epochBegan, batchBegan, batchEnded, epochEnded, trainingEnded
+    /// Before the first epoch.
+    case trainingBegan
+    /// Before each epoch.
+    case epochBegan
+    /// Before each batch.
+    case batchBegan
+    /// After each batch.
+    case batchEnded
+    /// After each epoch.
+    case epochEnded
+    /// After the last epoch.
+    case trainingEnded
   }
 
+  /// When it is called.
   public let moment: Moment
   /// At which epochs, or batches for batch moments: every so many, counted from 1.
   public let interval: Int
@@ -36,12 +48,15 @@ public struct Callback {
 public struct TrainingStatus {
   /// The current epoch, counted from 1, and how many there are to be.
   public let epoch: Int
+  /// In all.
   public let epochs: Int
   /// The current batch of the epoch, counted from 1, and how many there are; 0 before the first.
   public let batch: Int
+  /// In an epoch.
   public let batches: Int
   /// Steps done since the beginning of the run.
   public let step: Int
+  /// Of the current step.
   public let learningRate: Double
   /// Loss of the batch, at ``Callback/Moment/batchEnded``.
   public let batchLoss: Double?

@@ -4,6 +4,7 @@ import VitrineFiles
 ///
 /// The file is written beside its place and renamed: it is there whole or not at all.
 public struct Checkpointing: Sendable, Hashable {
+  /// The file.
   public let path: String
   /// Saved after every so many epochs.
   public let everyEpochs: Int
@@ -12,6 +13,7 @@ public struct Checkpointing: Sendable, Hashable {
   /// Whether a run begins from the file if it is there.
   public let resumes: Bool
 
+  /// Creates the rule.
   public init(
     path: String, everyEpochs: Int = 1, everyBatches: Int? = nil, resumes: Bool = false
   ) {

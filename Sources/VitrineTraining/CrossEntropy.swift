@@ -11,6 +11,7 @@ public struct CrossEntropy: Loss {
   /// One factor per class, for targets that are classes.
   public let classWeights: [Double]?
 
+  /// Creates the loss.
   public init(smoothing: Double = 0, classWeights: [Double]? = nil) {
     self.smoothing = smoothing
     self.classWeights = classWeights

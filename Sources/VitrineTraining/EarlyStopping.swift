@@ -11,6 +11,7 @@ public struct EarlyStopping: Sendable, Hashable {
   /// Whether the run ends with the parameters of its best epoch rather than those of its last.
   public let restoresBest: Bool
 
+  /// Creates the rule.
   public init(
     patience: Int, metric: Metric? = nil, minimumChange: Double = 0, restoresBest: Bool = true
   ) {

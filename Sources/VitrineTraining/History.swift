@@ -13,6 +13,7 @@ public struct History: Sendable, Hashable {
     /// Wall time, of the part since the run was last resumed.
     public let seconds: Double
 
+    /// Creates a record of an epoch.
     public init(
       number: Int, training: Evaluation, validation: Evaluation?, learningRate: Double,
       seconds: Double
@@ -25,10 +26,12 @@ public struct History: Sendable, Hashable {
     }
   }
 
+  /// In order.
   public var epochs: [Epoch]
   /// The epoch that was best by the measure of ``EarlyStopping``, if that was asked for.
   public var bestEpoch: Int?
 
+  /// Creates a history.
   public init(epochs: [Epoch] = [], bestEpoch: Int? = nil) {
     self.epochs = epochs
     self.bestEpoch = bestEpoch

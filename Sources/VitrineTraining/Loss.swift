@@ -25,6 +25,7 @@ public struct LossValue: Sendable {
   /// Derivative of ``value`` with respect to the outputs, of their shape and type.
   public let gradient: Tensor
 
+  /// Creates a result.
   public init(value: Double, gradient: Tensor) {
     self.value = value
     self.gradient = gradient

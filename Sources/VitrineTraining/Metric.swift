@@ -27,8 +27,10 @@ public enum Metric: String, Sendable, Hashable, CaseIterable {
 public struct Evaluation: Sendable, Hashable {
   /// Mean over samples.
   public let loss: Double
+  /// Value of each metric.
   public let metrics: [Metric: Double]
 
+  /// Creates a result.
   public init(loss: Double, metrics: [Metric: Double] = [:]) {
     self.loss = loss
     self.metrics = metrics

@@ -3,6 +3,7 @@
 /// All rules are PyTorch's, so that recipes carry over; g is the gradient, p a parameter, η the learning
 /// rate. Weight decay λ adds λ p to g, but for `adamW`, where p shrinks by η λ p (Loshchilov, Hutter 2019).
 public struct Optimizer: Sendable, Hashable {
+  /// How a step follows from a gradient.
   public enum Rule: Sendable, Hashable {
     /// v ← μ v + g, p ← p − η v; with Nesterov's correction p ← p − η (g + μ v).
     case gradientDescent(momentum: Double, isNesterov: Bool)
@@ -13,12 +14,14 @@ public struct Optimizer: Sendable, Hashable {
     case rmsProp(decay: Double, epsilon: Double, momentum: Double)
   }
 
+  /// How a step follows from a gradient.
   public let rule: Rule
   /// η at factor 1 of the ``Schedule``.
   public var learningRate: Double
   /// λ
   public let weightDecay: Double
 
+  /// Creates an optimizer.
   public init(_ rule: Rule, learningRate: Double, weightDecay: Double = 0) {
     self.rule = rule
     self.learningRate = learningRate

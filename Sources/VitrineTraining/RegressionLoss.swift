@@ -12,8 +12,10 @@ public struct RegressionLoss: Loss {
     case huber(threshold: Double)
   }
 
+  /// Which distance.
   public let form: Form
 
+  /// Creates the loss.
   public init(_ form: Form) { self.form = form }
 
   public var identifier: String { "regression(\(form))" }

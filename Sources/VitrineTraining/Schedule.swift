@@ -19,15 +19,18 @@ public struct Schedule: Sendable, Hashable {
     case plateau(factor: Double, patience: Int, minimum: Double)
   }
 
+  /// How the learning rate changes.
   public let form: Form
   /// The factor rises from 0 to 1, batch by batch, before the form begins.
   public let warmUpEpochs: Double
 
+  /// Creates a schedule.
   public init(_ form: Form, warmUpEpochs: Double = 0) {
     self.form = form
     self.warmUpEpochs = warmUpEpochs
   }
 
+  /// The learning rate as it is.
   public static let constant = Schedule(.constant)
 
   /// Times `factor` after every `epochs` epochs.

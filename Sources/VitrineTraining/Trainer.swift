@@ -2,7 +2,7 @@ import VitrineCore
 public import VitrineNetwork
 public import VitrineTensor
 
-/// Trains a network: it holds the parameters that change, and gives a ``Network`` of them at any time.
+/// Trains a network: it holds the parameters that change, and gives a `Network` of them at any time.
 ///
 ///     var trainer = try Trainer(network, loss: .crossEntropy(), optimizer: .adam(), metrics: [.accuracy])
 ///     let history = try trainer.fit(digits, validation: others, epochs: 10, batchSize: 64)
@@ -15,11 +15,15 @@ public import VitrineTensor
 public struct Trainer {
   /// What is made small.
   public let loss: any Loss
+  /// How parameters change.
   public var optimizer: Optimizer
   /// Of the learning rate.
   public var schedule: Schedule = .constant
+  /// Whether gradients are limited.
   public var clipping: Clipping?
+  /// Whether training ends when nothing improves.
   public var earlyStopping: EarlyStopping?
+  /// Whether and when the state is written to a file.
   public var checkpoint: Checkpointing?
   /// Measured beside the loss.
   public let metrics: Set<Metric>
@@ -63,8 +67,8 @@ public struct Trainer {
   ///   - seed: Of everything random.
   ///   - output: Name of the output that is trained, if there are several; the first by default.
   ///   - isTrainable: Whether the real constant of this name is trained; by default those that
-  ///     ``Graph/trainableParameters`` lists.
-  /// - Throws: ``TrainingError``; ``NetworkError`` if the network cannot be trained.
+  ///     `Graph.trainableParameters` lists.
+  /// - Throws: ``TrainingError``; `NetworkError` if the network cannot be trained.
   public init(
     _ network: Network, loss: some Loss, optimizer: Optimizer, metrics: Set<Metric> = [],
     seed: UInt64 = 0, output: String? = nil, trainable isTrainable: ((String) -> Bool)? = nil

@@ -149,6 +149,46 @@ private struct Prepared {
 }
 
 @Suite("Convolution by tap lists") struct ConvolutionTests {
+  @Test("weights packed together and in parallel equal those packed tap by tap")
+  func packing() {
+    for (kernel, taps, inputs, outputs): (Int, [Int32], Int, Int) in [
+      (1, [0], 40, 21), (9, Array(0..<9), 20, 32), (9, [8, 6, 2], 16, 5),
+      (25, [24, 3, 17], 33, 16),
+    ] {
+      let width = (outputs + 15) / 16 * 16
+      var numbers = WholeNumbers(seed: 19)
+      let source = (0..<kernel * inputs * outputs).map { _ in numbers.fraction() }
+      // Weights of the forward pass, then with inputs and outputs exchanged.
+      for (inputStride, outputStride) in [(kernel, inputs * kernel), (outputs * kernel, kernel)] {
+        let blocks = (inputs + 15) / 16
+        let tapList = (0..<blocks).flatMap { block in taps.map { (block, Int($0)) } }
+        let count = tapList.count * 16 * width
+        var expected = [Float](repeating: .nan, count: count)
+        vk_pack_group(
+          &expected, source, tapList.map { Int64($0.0 * 16 * inputStride + $0.1) },
+          tapList.map { Int32(min(16, inputs - $0.0 * 16)) }, tapList.count, 16,
+          Int64(inputStride), Int64(outputStride), outputs, width, nil)
+        var found = [[Float]](repeating: .init(repeating: .nan, count: count), count: 2)
+        for i in found.indices {
+          found[i].withUnsafeMutableBufferPointer { packed in
+            source.withUnsafeBufferPointer { source in
+              taps.withUnsafeBufferPointer { taps in
+                let piece = vk_packing(
+                  kind: VK_PACK_WINDOWS, rotated: 0, packed: packed.baseAddress,
+                  source: source.baseAddress, taps: taps.baseAddress,
+                  tap_count: Int32(taps.count), kernel: Int32(kernel), inputs: Int64(inputs),
+                  outputs: Int64(outputs), width: Int64(width), input_stride: Int64(inputStride),
+                  output_stride: Int64(outputStride))
+                vk_pack([piece, piece], i + 1, 2)
+              }
+            }
+          }
+        }
+        #expect(found[0] == expected && found[1] == expected)
+      }
+    }
+  }
+
   @Test("every width gives the exact sums", arguments: InstructionSet.available)
   func everyWidth(instructionSet: InstructionSet) {
     for width in Array(1...17) + [28, 29, 31, 43, 49] {

@@ -12,8 +12,42 @@ import Testing
       channels: Int32(planes.channels), height: Int32(planes.height), width: Int32(planes.width),
       plain_offset: 5,
       plain_image_stride: Int64(planes.channels * planes.height * planes.width + 3),
-      accumulate: accumulate)
+      accumulate: accumulate, spread: 0)
     return operation
+  }
+
+  @Test(
+    "lanes spread over neighbouring pixels, to the edges of odd images",
+    arguments: InstructionSet.available)
+  func spreading(instructionSet: InstructionSet) {
+    for (channels, spread, height, width) in [
+      (3, 2, 5, 7), (1, 4, 9, 70), (3, 4, 8, 34), (4, 2, 33, 32), (2, 3, 4, 4),
+    ] {
+      let workspace = Workspace()
+      let planes = BlockedPlanes(
+        2, channels * spread * spread, (height + spread - 1) / spread,
+        (width + spread - 1) / spread)
+      let blocked = planes.addFractions(to: workspace, seed: 73)
+      let plain = workspace.addFloats(2 * channels * height * width)
+      var operation = vk_op()
+      operation.kind = VK_UNPACK
+      operation.as.layout = vk_layout_change(
+        map: planes.map(buffer: blocked), plain_buffer: plain, images: 2,
+        channels: Int32(channels), height: Int32(height), width: Int32(width), plain_offset: 0,
+        plain_image_stride: Int64(channels * height * width), accumulate: 0,
+        spread: Int32(spread))
+      workspace.run(operation, threads: 2, on: instructionSet)
+      let result = workspace.floats(plain)
+      let source = workspace.floats(blocked)
+      var mismatches = 0
+      BlockedPlanes(2, channels, height, width).forEachElement { image, channel, y, x in
+        let lane = (y % spread * spread + x % spread) * channels + channel
+        let expected = source[planes.index(image, lane, y / spread, x / spread)]
+        let at = ((image * channels + channel) * height + y) * width + x
+        if result[at] != expected { mismatches += 1 }
+      }
+      #expect(mismatches == 0, "\((channels, spread, height, width))")
+    }
   }
 
   @Test(

@@ -11,6 +11,18 @@ import Testing
     let bias: [Float]
     let c: Int32
     var operation = vk_op()
+    /// Returns the product with a matrix of which the transpose was packed.
+    func withTransposedPack() -> Prepared {
+      var result = self
+      // `b` as [k][n], packed as the n × k matrix it is the transpose of.
+      var packed = [Float](repeating: .nan, count: (k + 31) / 32 * 32 * n)
+      vk_pack_matrix(
+        &packed, b, n, k, transposed ? Int64(k) : 1, transposed ? 1 : Int64(n))
+      result.operation.as.product.packed = workspace.keep(packed)
+      result.operation.as.product.transposed = 1
+      return result
+    }
+
     var lda: Int { k + 3 }
     var ldc: Int { n + 5 }
 
@@ -31,7 +43,8 @@ import Testing
       operation.as.product = vk_matrix_product(
         a_buffer: buffer, c_buffer: c, a_offset: 0, c_offset: 0, lda: Int64(k + 3),
         ldc: Int64(n + 5), m: Int32(m), n: Int32(n), k: Int32(k), packed: workspace.keep(packed),
-        b_buffer: -1, accumulate: 0, b_offset: 0, bias: nil, function: VK_IDENTITY, alpha: 0,
+        b_buffer: -1, accumulate: 0, b_offset: 0, transposed: 0, bias: nil, function: VK_IDENTITY,
+        alpha: 0,
         beta: 0)
       self.transposed = transposed
     }
@@ -62,8 +75,9 @@ import Testing
       (29, 70, 257), (49, 64, 13), (3, 64, 0), (20, 40, 600),
     ]
     for (m, n, k) in sizes {
-      for transposed in [false, true] {
-        let prepared = Prepared(m, n, k, transposed: transposed)
+      for (transposed, isPackTransposed) in [(false, false), (true, false), (false, true)] {
+        var prepared = Prepared(m, n, k, transposed: transposed)
+        if isPackTransposed { prepared = prepared.withTransposedPack() }
         prepared.workspace.run(prepared.operation, threads: 2, on: instructionSet)
         let result = prepared.result()
         var mismatches = 0
@@ -83,8 +97,11 @@ import Testing
   func epilogue(instructionSet: InstructionSet) {
     for (m, n, k) in [(1, 40, 300), (3, 140, 20), (17, 49, 270)] {
       for function in [VK_IDENTITY, VK_RELU, VK_CLIP, VK_LEAKY_RELU] {
-        for accumulate: Int32 in [0, 1] {
+        for (accumulate, isPackTransposed): (Int32, Bool) in [
+          (0, false), (1, false), (0, true), (1, true),
+        ] {
           var prepared = Prepared(m, n, k)
+          if isPackTransposed { prepared = prepared.withTransposedPack() }
           prepared.operation.as.product.bias = prepared.workspace.keep(prepared.bias)
           prepared.operation.as.product.function = function
           prepared.operation.as.product.accumulate = accumulate
@@ -130,7 +147,14 @@ import Testing
     "results are bit-identical for any thread count, and for one row alone or in a batch",
     arguments: InstructionSet.available)
   func deterministic(instructionSet: InstructionSet) {
-    let prepared = Prepared(23, 200, 600, fractions: true)
+    let packed = Prepared(23, 200, 600, fractions: true)
+    for prepared in [packed, packed.withTransposedPack()] {
+      deterministic(prepared, instructionSet)
+    }
+  }
+
+  private func deterministic(_ prepared: Prepared, _ instructionSet: InstructionSet) {
+    prepared.reset()
     prepared.workspace.run(prepared.operation, threads: 1, on: instructionSet)
     let reference = prepared.result()
     for threads: Int32 in [2, 3] {

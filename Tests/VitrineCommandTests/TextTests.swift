@@ -81,23 +81,4 @@ struct TextTests {
     #expect(FileName.stem(of: ".hidden") == ".hidden")
     #expect(FileName.pathExtension(of: "a.d/B.PNG") == "png")
   }
-
-  @Test("ridge regression finds a linear map, and shrinks it by the known factor")
-  func ridge() {
-    // One standardised feature ±1 and y = 3x + 2: w = 3 n / (n + λ n).
-    let features = (0..<10).map { [$0 % 2 == 0 ? 1.0 : -1.0] }
-    let targets = features.map { [3 * $0[0] + 2] }
-    let exact = RidgeRegression(features: features, targets: targets, penalty: 1e-12)
-    #expect(abs(exact.weights[0][0] - 3) < 1e-7 && abs(exact.biases[0] - 2) < 1e-9)
-    let shrunk = RidgeRegression(features: features, targets: targets, penalty: 0.5)
-    #expect(abs(shrunk.weights[0][0] - 2) < 1e-7)
-
-    // Three features, two outputs, enough samples: the map itself.
-    let rows = (0..<30).map { i in (0..<3).map { j in sin(Double(i * i * (j + 2))) } }
-    let images = rows.map { [$0[0] - 2 * $0[1] + 0.5, 4 * $0[2]] }
-    let map = RidgeRegression(features: rows, targets: images, penalty: 1e-13)
-    for (found, expected) in zip(map.weights.joined(), [1.0, -2, 0, 0, 0, 4]) {
-      #expect(abs(found - expected) < 1e-6)
-    }
-  }
 }

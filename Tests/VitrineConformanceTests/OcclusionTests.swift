@@ -219,4 +219,41 @@ struct OcclusionTests {
       AnalyticModel.image, x, ["window": "1"], context: Context(memoryLimit: 1))
     #expect(free.attribution.tensor == tight.attribution.tensor)
   }
+
+  @Test("snapshots are the input with a window filled, the whole first, for every sample")
+  func snapshots() throws {
+    let x = try Tensor.random([2, 2, 5, 4], seed: 4)
+    let result = try Occlusion(window: [2], stride: [2], fill: .constant(3), snapshots: 2).explain(
+      AnalyticModel.image, at: Inputs(x, for: AnalyticModel.image), target: .index(0),
+      context: Context())
+    let frames = try #require(result.attributions.last)
+    #expect(frames.name == "snapshots" && frames.range == .input)
+    #expect(frames.axes == [.batch, .step, .channel, .height, .width])
+    #expect(frames.tensor.shape.dimensions == [2, 3, 2, 5, 4])
+    #expect(try frames.tensor.select(axis: 1, index: 0) == x)
+    // Of 3 x 2 windows the first and the fourth, at row 2 and column 2.
+    for (step, corner) in [(1, [0, 0]), (2, [2, 2])] {
+      let frame = try frames.tensor.select(axis: 1, index: step)
+      let changed = try zip(frame.elements(of: Float.self), x.elements(of: Float.self)).enumerated()
+        .filter { $1.0 != $1.1 }
+      #expect(changed.count == 16 && changed.allSatisfy { $0.element.0 == 3 })
+      let position = changed[0].offset % 20
+      #expect([position / 4, position % 4] == corner)
+    }
+    guard
+      case .numbers(let scores)? = result.diagnostics.first(where: { $0.name == "snapshot-scores" }
+      )?
+      .value
+    else {
+      Issue.record("no scores")
+      return
+    }
+    #expect(scores.count == 6 && scores[0] == result.explained.values[0])
+    #expect(throws: CoreError.self) {
+      try Occlusion(snapshots: 9).explain(
+        AnalyticModel.image, at: Inputs(x, for: AnalyticModel.image), target: .index(0),
+        context: Context(memoryLimit: 1000))
+    }
+    #expect(Conformance.check(Occlusion.self, options: ["snapshots": "3"]) == [])
+  }
 }

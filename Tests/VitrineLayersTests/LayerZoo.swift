@@ -44,7 +44,16 @@ struct LayerExample: Sendable, CustomTestStringConvertible {
       .reshapedOrSame([samples] + shape)
   }
 
-  static let all: [LayerExample] = [
+  static let all = activations + others
+
+  private static let activations = [
+    ActivationFunction.relu, .leakyReLU(slope: 0.1), .elu, .selu, .gelu, .silu, .mish, .hardSwish,
+    .sigmoid, .tanh, .softplus, .softmax, .logSoftmax,
+  ].map { function in
+    LayerExample("\(function)", [6]) { Dense(7, activation: function) }
+  }
+
+  private static let others: [LayerExample] = [
     LayerExample("dense", [5]) { Dense(3) },
     LayerExample("dense without bias", [5]) { Dense(3, hasBias: false) },
     LayerExample("dense over steps", [4, 5]) { Dense(3, activation: .tanh) },
@@ -71,21 +80,6 @@ struct LayerExample: Sendable, CustomTestStringConvertible {
     },
     LayerExample("globalaveragepool", [3, 4, 5]) { GlobalAveragePool() },
     LayerExample("meanoversteps", [4, 3]) { MeanOverSteps() },
-    LayerExample("activations", [12]) {
-      Activation(.leakyReLU(slope: 0.1))
-      Dense(12, activation: .elu)
-      Dense(12, activation: .selu)
-      Dense(12, activation: .gelu)
-      Dense(12, activation: .silu)
-      Dense(12, activation: .mish)
-      Dense(12, activation: .hardSwish)
-      Dense(12, activation: .softplus)
-      Dense(12, activation: .sigmoid)
-      Dense(12, activation: .tanh)
-      Dense(12, activation: .relu)
-      Dense(12, activation: .logSoftmax)
-      Dense(12, activation: .softmax)
-    },
     LayerExample("flatten, reshape, permute", [2, 3, 4]) {
       Permute([1, 2, 0])
       Reshape([4, -1])

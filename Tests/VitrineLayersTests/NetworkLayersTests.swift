@@ -25,6 +25,14 @@ struct NetworkLayersTests {
     #expect(try Self.lenet().parameterCount == 44_426)
   }
 
+  @Test("multiply-adds count every weight once for each place it is used")
+  func multiplyAdds() throws {
+    // 24² · 150 + 8² · 2,400 + 30,720 + 10,080 + 840
+    #expect(try Self.lenet().multiplyAdds() == 86_400 + 153_600 + 41_640)
+    // 5 steps · 4 gates · 6 units · (3 inputs + 6 units)
+    #expect(try Network(input: [5, 3]) { LSTM(6) }.multiplyAdds() == 1080)
+  }
+
   @Test("layers are sites under automatic names that count by kind")
   func names() throws {
     let network = try Self.lenet()

@@ -8,13 +8,14 @@ import VitrineTraining
 
 @Suite("Overfitting")
 struct OverfittingTests {
-  /// Four samples with two classes: whatever the layer passes on, a dense layer behind it can learn,
-  /// if the layer's own parameters get the right gradients.
+  /// Four samples with two classes: whatever the layer passes on, dense layers behind it can learn, and
+  /// the layer's own parameters move.
   @Test("a tiny set is learnt by heart through every kind of layer", arguments: LayerExample.all)
   func everyLayer(_ example: LayerExample) throws {
     let network = try Network(input: example.shape, of: example.dataType, seed: 1) {
       example.layers()
       Flatten()
+      Dense(12, activation: .tanh)
       Dense(2)
     }
     let samples = try Samples(

@@ -22,6 +22,8 @@ private let examples: [Example] = [
   Example(model: "resnet20_cifar10_folded", golden: "resnet20_cifar10/ship_0000", target: 8),
   Example(model: "lenet_mnist", golden: "lenet_mnist/digit7_t10k_00000", target: 7),
   Example(model: "captum_cifar_cnn", golden: "captum_cifar_cnn/cat_0000", target: 3),
+  Example(model: "mnist_vit", golden: "mnist_vit/digit7_t10k_00000", target: 7),
+  Example(model: "mnist_lstm", golden: "mnist_lstm/digit8_t10k_00061", target: 8),
   Example(model: "iris_mlp", golden: "iris_mlp/row0", target: 0),
   Example(model: "titanic_quantus", golden: "titanic_quantus/row0", target: 1),
   Example(model: "squeezenet_imagenet", golden: "squeezenet_imagenet/kitten", target: 281),

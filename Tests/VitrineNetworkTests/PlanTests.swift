@@ -37,6 +37,24 @@ let cases: [Case] = [
     let x = try g.convolution("x", from: 3, to: 17, kernel: [4, 6], pads: [1, 3, 2, 0], stride: 2)
     return g.node("Relu", [x])
   },
+  Case("a stem of stride 2 on odd maps, read twice", [2, 13, 11]) { g in
+    let x = try g.convolution("x", from: 2, to: 20, stride: 2)
+    let y = try g.convolution("x", from: 2, to: 20, kernel: [5, 5], stride: 2)
+    return g.node("Add", [g.node("Relu", [x]), y])
+  },
+  Case("a stem of stride 4 with a large kernel", [3, 23, 27]) { g in
+    let x = try g.convolution(
+      "x", from: 3, to: 18, kernel: [11, 11], pads: [2, 2, 2, 2], stride: 4)
+    return g.node("Relu", [x])
+  },
+  Case("a shortcut of stride 2 between convolutions", [16, 8, 8]) { g in
+    let x = g.node("Relu", [try g.convolution("x", from: 16, to: 16)])
+    let y = g.node("Relu", [try g.convolution(x, from: 16, to: 32, stride: 2)])
+    let z = try g.convolution(y, from: 32, to: 32)
+    return g.node(
+      "Relu",
+      [g.node("Add", [z, try g.convolution(x, from: 16, to: 32, kernel: [1, 1], stride: 2)])])
+  },
   Case("stride 3, dilation 2", [18, 14, 11]) { g in
     var x = try g.convolution("x", from: 18, to: 33, stride: 3, dilation: 2)
     x = g.node("Relu", [x])

@@ -130,6 +130,65 @@ struct Unrefined: Differentiable {
     for (a, b) in zip(found, wanted) { #expect(try relativeDistance(a, b) < Self.tolerance) }
   }
 
+  @Test("scores under covered boxes are those of whole variants", arguments: cases)
+  func coversBoxes(_ example: Case) throws {
+    let graph = try example.graph()
+    let (objective, x, cover) = try problem(example, graph)
+    let extents = Array(x.shape.dimensions.dropFirst(2))
+    // Boxes of several sizes, at the corners and anywhere.
+    let boxes = (0..<9).map { index in
+      Box(
+        [0..<2, 0..<example.input[0]]
+          + extents.enumerated().map { axis, extent in
+            let size = min(extent, 1 + (index + axis) % 3)
+            let start = index * (extent - size) / 8
+            return start..<start + size
+          })
+    }
+    for precision in [Network.Precision.single, .exact] {
+      let network = try network(graph, precision)
+      func scores(_ model: some Model) throws -> [[Double]] {
+        try model.scores(
+          of: objective, at: Inputs([("x", x)]), covering: "x", with: cover, in: boxes,
+          context: Context())
+      }
+      let found = try scores(network)
+      let wanted = try scores(Unrefined(network: network))
+      #expect(found.map(\.count) == [9, 9])
+      for (a, b) in zip(found.flatMap(\.self), wanted.flatMap(\.self)) {
+        #expect((a - b).magnitude <= 2e-6 * max(1, b.magnitude))
+      }
+    }
+  }
+
+  @Test("boxes of a larger map give the same bits as whole variants")
+  func coversBoxesExactly() throws {
+    var g = GraphDraft()
+    var y = g.node("Relu", [try g.convolution("x", from: 3, to: 20, kernel: [5, 5], stride: 2)])
+    y = g.pool("MaxPool", y, kernel: 3, stride: 2, pad: 1)
+    let a = g.node("Relu", [try g.convolution(y, from: 20, to: 32)])
+    let b = g.node("Relu", [try g.convolution(y, from: 20, to: 16, kernel: [1, 1])])
+    y = g.node("Concat", [a, b], ["axis": .integer(1)])
+    let z = try g.convolution(
+      g.node("Relu", [try g.convolution(y, from: 48, to: 48)]), from: 48, to: 48)
+    y = g.node("Relu", [g.node("Add", [y, z])])
+    y = g.pool("AveragePool", y, kernel: 2, stride: 2)
+    y = g.node("Relu", [try g.convolution(y, from: 48, to: 40, kernel: [1, 1])])
+    y = g.node("Flatten", [g.node("GlobalAveragePool", [y])])
+    let graph = g.graph(input: [nil, 3, 96, 88], output: y)
+    let x = try Tensor.random([1, 3, 96, 88], seed: 1)
+    let boxes = stride(from: 0, through: 80, by: 8).map {
+      Box([0..<1, 0..<3, $0..<$0 + 16, 80 - $0..<88 - $0 / 2])
+    }
+    let network = try network(graph)
+    func scores(_ model: some Model) throws -> [[Double]] {
+      try model.scores(
+        of: Objective(.output(y), .elements([33])), at: Inputs([("x", x)]), covering: "x",
+        with: Tensor(zeros: x.shape), in: boxes, context: Context())
+    }
+    #expect(try scores(network) == scores(Unrefined(network: network)))
+  }
+
   @Test("gradients come with the values of the same pass", arguments: cases)
   func observesWithGradients(_ example: Case) throws {
     let graph = try example.graph()

@@ -1,47 +1,17 @@
 import CVitrinePlugin
-import Foundation
 import Testing
-import VitrineReport
 
 /// The digest in `vitrine_plugin.h` against the sources.
-///
-/// With `VITRINE_UPDATE_INTERFACE=1` in the environment it is written there before it is examined.
-@Suite("Digest of the core's declarations: InterfaceDigest")
+@Suite("Digest of the core's declarations")
 struct InterfaceDigestTests {
-  private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().deletingLastPathComponent()
-  private static let modules = ["VitrineTensor", "VitrineCore", "VitrinePluginKit"]
-
-  private func digest() throws -> String {
-    var text = ""
-    for module in Self.modules {
-      let folder = Self.root.appendingPathComponent("Sources/" + module)
-      let names = FileManager.default.enumerator(atPath: folder.path)?.compactMap { $0 as? String }
-      for name in (names ?? []).sorted() where name.hasSuffix(".swift") {
-        let source = try String(contentsOf: folder.appendingPathComponent(name), encoding: .utf8)
-        text += Declarations(source).text + "\n"
-      }
-    }
-    return String(SHA256.hexadecimalDigest(of: Array(text.utf8)).prefix(16))
-  }
-
   @Test("the digest that plugins carry is that of the sources")
   func current() throws {
-    let digest = try digest()
-    let header = Self.root.appendingPathComponent("Sources/CVitrinePlugin/include/vitrine_plugin.h")
-    if ProcessInfo.processInfo.environment["VITRINE_UPDATE_INTERFACE"] == "1" {
-      let text = try String(contentsOf: header, encoding: .utf8)
-      let updated = text.replacing(
-        #/#define VITRINE_INTERFACE "[0-9a-f]*"/#, with: "#define VITRINE_INTERFACE \"\(digest)\"")
-      if updated != text { try updated.write(to: header, atomically: true, encoding: .utf8) }
-    } else {
-      #expect(
-        VITRINE_INTERFACE == digest,
-        """
-        declarations of \(Self.modules.joined(separator: ", ")) have changed, so plugins built before \
-        must be refused; run: VITRINE_UPDATE_INTERFACE=1 swift test --filter InterfaceDigest
-        """)
-    }
+    #expect(
+      try InterfaceDigest.current(of: Toolchain.root + "/Sources") == VITRINE_INTERFACE,
+      """
+      declarations of \(InterfaceDigest.modules.joined(separator: ", ")) have changed, so plugins built \
+      before must be refused: run .ci/interface-digest
+      """)
   }
 
   @Test(

@@ -218,6 +218,9 @@ typedef struct {
   int32_t images, channels, height, width;
   int64_t plain_offset, plain_image_stride;
   int32_t accumulate;  // unpack only: add to what is there
+  // Unpack only: 0, or the map has one pixel for each `spread` x `spread` of the plain image, and the lane
+  // (row*spread + column)*channels + channel of its blocks, at most 64 lanes. Does not accumulate.
+  int32_t spread;
 } vk_layout_change;
 
 // Sets to zero: the halo of `map` (`top`, `left`, `bottom`, `right` pixels), or all of it.
@@ -240,6 +243,9 @@ typedef struct {
   int32_t b_buffer;
   int32_t accumulate;
   int64_t b_offset;
+  // Nonzero: B is the transpose of what was packed, an n x k matrix, so that a pass and its pullback share
+  // one copy. Each element is then sixteen chains over k, lane by lane, added in pairs; then C, then bias.
+  int32_t transposed;
   const float *bias;     // n floats or NULL
   vk_function function;  // VK_IDENTITY, VK_RELU, VK_CLIP, VK_LEAKY_RELU
   float alpha, beta;
@@ -359,6 +365,28 @@ void vk_pack_winograd(float *packed, const float *source, size_t inputs, size_t 
 
 // Packs B (element (k, n) at b[k*k_stride + n*n_stride]) into `[ceil(n/32)][k][32]`, zero-padded.
 void vk_pack_matrix(float *packed, const float *b, size_t k, size_t n, int64_t k_stride, int64_t n_stride);
+
+// One piece of constants to pack.
+typedef enum {
+  VK_PACK_WINDOWS,   // a vk_group over blocked input: tap `taps[t]` of input i for output o is
+                     // source[i*input_stride + o*output_stride + taps[t]]; `[16 inputs][tap][16][width]`
+  VK_PACK_WINOGRAD,  // by vk_pack_winograd
+  VK_PACK_MATRIX,    // by vk_pack_matrix, `inputs` by `outputs`
+} vk_packing_kind;
+
+typedef struct {
+  vk_packing_kind kind;
+  int32_t rotated;
+  float *packed;
+  const float *source;
+  const int32_t *taps;
+  int32_t tap_count, kernel;  // `kernel`: taps that lie side by side in `source`
+  int64_t inputs, outputs, width;
+  int64_t input_stride, output_stride;
+} vk_packing;
+
+// Packs all pieces on up to `threads` threads.
+void vk_pack(const vk_packing *pieces, size_t count, int threads);
 
 // MARK: Threads
 

@@ -24,6 +24,8 @@
 #include "packing.h"
 #include "burn.h"
 
+#include "training/all.h"
+
 #define VK_TABLE                          \
   {                                       \
     .convolution = run_convolution,       \
@@ -41,9 +43,12 @@
     .weighted_sum = run_weighted_sum,     \
     .patch = run_patch,                   \
     .pack_group = pack_group,             \
+    .pack = pack_piece,                   \
     .pack_winograd = pack_winograd,       \
     .pack_matrix = pack_matrix,           \
     .pack_spectra = pack_spectra,         \
     .burn = burn,                         \
     .stream = stream,                     \
+    .train = run_train,                   \
+    .prepare_train = prepare_train,       \
   }

@@ -13,7 +13,7 @@ VK_INLINE void convolution_tile(
   const int64_t x_row = t->x_row, x_pixel = S ? S : t->x_pixel;
   const int64_t width = B == 2 ? 2 * VK_LANES : t->width;
   const float *const origin = t->x;
-  const float *weights = t->weights;
+  const float *weights = t->weights, *ahead = t->ahead;
   const int32_t *tap = t->taps, *const end = tap + t->tap_count;
   const int64_t flush = t->flush;
   bool flushed = false;
@@ -24,6 +24,8 @@ VK_INLINE void convolution_tile(
 #pragma clang loop unroll_count(4)
       for (int i = 0; i < L; i++) {
         v16 w[2];
+        fetch_ahead(ahead);
+        ahead += VK_LANES;
         VK_UNROLL for (int b = 0; b < B; b++) w[b] = load(weights + b * VK_LANES);
         VK_UNROLL for (int r = 0; r < R; r++) {
           VK_UNROLL for (int q = 0; q < Q; q++) {
@@ -108,8 +110,11 @@ static int longest_tile(int addressing) {
 }
 
 // All tiles `first..<last`, of one or two blocks of a group.
+// The first tiles fetch the weights of the group that comes next: the hardware's own prefetch stops at
+// pages, and begins anew with each group.
 static void convolve_units(
-  const convolution_job *job, const vk_group *group, int64_t first, int64_t last) {
+  const convolution_job *job, const vk_group *group, const vk_group *next, int64_t first,
+  int64_t last) {
   const planes *p = &job->planes;
   const int64_t columns = job->columns, bands = job->bands, per_image = columns * bands;
   const even_parts widths = even_parts_of(p->width, columns);
@@ -118,6 +123,7 @@ static void convolve_units(
   t.taps = group->taps;
   t.tap_count = group->tap_count;
   t.width = group->blocks * VK_LANES;
+  const int64_t lanes = (int64_t)group->tap_count * job->op->tap_lanes;
   for (int32_t done = 0; done < group->blocks; done += VK_BLOCKS) {
     const int blocks = group->blocks - done < VK_BLOCKS ? group->blocks - done : VK_BLOCKS;
     t.weights = group->weights + done * VK_LANES;
@@ -128,6 +134,8 @@ static void convolve_units(
       const int64_t y = begin_of(heights, band), x = begin_of(widths, column);
       place_tile(&t, p, job->op->epilogue.bias, image, group->block + done, y, x);
       t.x = plane_row(&p->input, image, 0, y) + x * p->input.pixel;
+      t.ahead = done == 0 && unit - first < next->blocks ? next->weights + (unit - first) * lanes * VK_LANES
+                                                       : t.weights;
       kernels[size_of(heights, band) - 1][size_of(widths, column) - 1](&t);
       if (++column == columns) {
         column = 0;
@@ -151,7 +159,8 @@ static void convolve_chunk(const void *context, int chunk) {
   while (unit < unit_end) {
     const int64_t stop = smaller(unit + job->units_at_once, unit_end);
     for (int64_t g = group_begin; g < group_end; g++) {
-      convolve_units(job, &job->op->groups[g], unit, stop);
+      const vk_group *next = &job->op->groups[g + 1 < group_end ? g + 1 : group_begin];
+      convolve_units(job, &job->op->groups[g], next, unit, stop);
     }
     unit = stop;
   }

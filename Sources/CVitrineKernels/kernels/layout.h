@@ -79,6 +79,56 @@ static void layout_chunk(const void *context, int chunk) {
   }
 }
 
+enum { most_spread_blocks = 4 };
+
+// One row of the map becomes `spread` rows of each channel.
+static void spread_chunk(const void *context, int chunk) {
+  const layout_job *job = context;
+  const vk_layout_change *op = job->op;
+  const planes *p = &job->planes;
+  const int spread = op->spread;
+  float pixels[most_spread_blocks * VK_LANES][VK_LANES];  // by lane
+  const int64_t end = part_begin(job->rows, job->chunks, chunk + 1);
+  for (int64_t i = part_begin(job->rows, job->chunks, chunk); i < end; i++) {
+    const int64_t image = i / p->height, y = i % p->height;
+    float *plain = job->plain + image * op->plain_image_stride;
+    for (int64_t x = 0; x < p->width; x += VK_LANES) {
+      const int64_t count = smaller(VK_LANES, p->width - x);
+      for (int64_t block = 0; block < job->blocks; block++) {
+        const float *in = plane_row(&p->output, image, block, y) + x * p->output.pixel;
+        v16 rows[VK_LANES];
+        for (int j = 0; j < VK_LANES; j++) {
+          rows[j] = j < count ? load(in + j * p->output.pixel) : (v16)(0.0f);
+        }
+        transpose(rows);
+        for (int j = 0; j < VK_LANES; j++) store(pixels[block * VK_LANES + j], rows[j]);
+      }
+      for (int dy = 0; dy < spread && y * spread + dy < op->height; dy++) {
+        for (int dx = 0; dx < spread; dx++) {
+          const int64_t columns =
+            smaller(count, divide_up(op->width - dx, spread) - x);
+          for (int c = 0; c < op->channels; c++) {
+            const float *lane = pixels[(dy * spread + dx) * op->channels + c];
+            float *target = plain + (c * (int64_t)op->height + y * spread + dy) * op->width
+                            + x * spread + dx;
+            for (int64_t j = 0; j < columns; j++) target[j * spread] = lane[j];
+          }
+        }
+      }
+    }
+  }
+}
+
+static void run_spread(const vk_layout_change *op, layout_job *job, vk_team *team) {
+  job->planes.height = (int32_t)divide_up(op->height, op->spread);
+  job->planes.width = (int32_t)divide_up(op->width, op->spread);
+  job->blocks = divide_up((int64_t)op->channels * op->spread * op->spread, VK_LANES);
+  if (job->blocks > most_spread_blocks) return;
+  job->rows = (int64_t)op->images * job->planes.height;
+  job->chunks = vk_team_chunks(team, job->rows, 400.0 * job->rows * job->planes.width);
+  vk_team_run(team, job->chunks, spread_chunk, job);
+}
+
 static void run_layout(
   vk_kind kind, const vk_layout_change *op, void *const *buffers, vk_team *team) {
   if (op->images <= 0 || op->channels <= 0 || op->height <= 0 || op->width <= 0) return;
@@ -95,6 +145,10 @@ static void run_layout(
     .plain = (float *)buffers[op->plain_buffer] + op->plain_offset,
     .blocks = divide_up(op->channels, VK_LANES),
   };
+  if (op->spread > 0) {
+    run_spread(op, &job, team);
+    return;
+  }
   planes *p = &job.planes;
   join_rows(p);
   rows_to_pixels(p);

@@ -64,3 +64,62 @@ static void pack_matrix(
     }
   }
 }
+
+// Weights of one group, all taps of an input and sixteen outputs transposed together.
+static void pack_windows(const vk_packing *p) {
+  const int64_t taps = p->tap_count, width = p->width;
+  if (p->inputs % VK_LANES != 0 || p->outputs < width) {
+    memset(
+      p->packed, 0,
+      (size_t)(divide_up(p->inputs, VK_LANES) * taps * VK_LANES * width) * sizeof(float));
+  }
+  if (p->kernel == 1 && p->input_stride == 1) {
+    for (int64_t i = 0; i < p->inputs; i += VK_LANES) {
+      gather_weights(
+        p->packed + i * width, (size_t)width, p->source + i, 1, p->output_stride,
+        (size_t)smaller(VK_LANES, p->inputs - i), (size_t)p->outputs);
+    }
+    return;
+  }
+  for (int64_t i = 0; i < p->inputs; i++) {
+    float *out = p->packed + (i / VK_LANES * taps * VK_LANES + i % VK_LANES) * width;
+    for (int64_t first = 0; first < p->outputs; first += VK_LANES) {
+      const int64_t count = smaller(VK_LANES, p->outputs - first);
+      const float *source = p->source + i * p->input_stride + first * p->output_stride;
+      if (p->kernel == 1 && p->output_stride == 1) {
+        memcpy(out + first, source, (size_t)count * sizeof(float));
+        continue;
+      }
+      for (int64_t begin = 0; begin < p->kernel; begin += VK_LANES) {
+        const int length = (int)smaller(VK_LANES, p->kernel - begin);
+        v16 rows[VK_LANES];
+        for (int64_t o = 0; o < VK_LANES; o++) {
+          rows[o] =
+            o < count ? load_part(source + o * p->output_stride + begin, length) : (v16)(0.0f);
+        }
+        transpose(rows);
+        for (int64_t t = 0; t < taps; t++) {
+          const int64_t tap = p->taps[t] - begin;
+          if (tap < 0 || tap >= length) continue;
+          store_part(out + t * VK_LANES * width + first, rows[tap], (int)count);
+        }
+      }
+    }
+  }
+}
+
+static void pack_piece(const vk_packing *p) {
+  switch (p->kind) {
+    case VK_PACK_WINDOWS: pack_windows(p); break;
+    case VK_PACK_WINOGRAD:
+      pack_winograd(
+        p->packed, p->source, (size_t)p->inputs, (size_t)p->outputs, (size_t)p->width,
+        p->input_stride, p->output_stride, p->rotated);
+      break;
+    case VK_PACK_MATRIX:
+      pack_matrix(
+        p->packed, p->source, (size_t)p->inputs, (size_t)p->outputs, p->input_stride,
+        p->output_stride);
+      break;
+  }
+}

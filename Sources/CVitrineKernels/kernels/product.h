@@ -220,6 +220,89 @@ static void product_chunk(const void *context, int chunk) {
   }
 }
 
+// MARK: Transposed
+
+enum { transposed_rows = 16, panels_ahead = 6 };
+
+typedef struct {
+  const vk_matrix_product *op;
+  const float *a, *b;
+  float *c;
+  int64_t parts, chunks;  // sixteen columns of C each
+  float low, high;
+} transposed_job;
+
+// Sixteen columns of C for each of its rows: sixteen rows of every panel, which stay in the second-level
+// cache for the rows of A after the first.
+static void multiply_transposed(const transposed_job *job, int64_t column) {
+  const vk_matrix_product *op = job->op;
+  const int64_t panels = divide_up(op->k, panel_columns), stride = (int64_t)op->n * panel_columns;
+  const int count = (int)smaller(transposed_rows, op->n - column);
+  for (int64_t row = 0; row < op->m; row++) {
+    const float *a = job->a + row * op->lda;
+    v16 sums[transposed_rows];
+    VK_UNROLL for (int r = 0; r < transposed_rows; r++) sums[r] = (v16)(0.0f);
+    for (int64_t panel = 0; panel < panels; panel++) {
+      const float *b = job->b + panel * stride + column * panel_columns;
+      const int64_t left = op->k - panel * panel_columns;
+      const v16 low = load_columns(a + panel * panel_columns, left);
+      const v16 high = load_columns(a + panel * panel_columns + VK_LANES, left - VK_LANES);
+      if (count == transposed_rows) {
+        VK_UNROLL for (int r = 0; r < transposed_rows; r++) {
+          if (row == 0) {
+            fetch_ahead(b + panels_ahead * stride + r * panel_columns);
+            fetch_ahead(b + panels_ahead * stride + r * panel_columns + VK_LANES);
+          }
+          sums[r] = multiply_add(low, load(b + r * panel_columns), sums[r]);
+          sums[r] = multiply_add(high, load(b + r * panel_columns + VK_LANES), sums[r]);
+        }
+      } else {
+        for (int r = 0; r < count; r++) {
+          sums[r] = multiply_add(low, load(b + r * panel_columns), sums[r]);
+          sums[r] = multiply_add(high, load(b + r * panel_columns + VK_LANES), sums[r]);
+        }
+      }
+    }
+    transpose(sums);
+    VK_UNROLL for (int half = VK_LANES / 2; half > 0; half /= 2) {
+      VK_UNROLL for (int i = 0; i < half; i++) sums[i] += sums[i + half];
+    }
+    float *c = job->c + row * op->ldc + column;
+    v16 sum = sums[0];
+    if (op->accumulate) sum += load_columns(c, count);
+    if (op->bias) sum += load_columns(op->bias + column, count);
+    if (op->function == VK_RELU || op->function == VK_CLIP) {
+      sum = at_most(at_least(sum, (v16)(job->low)), (v16)(job->high));
+    } else if (op->function == VK_LEAKY_RELU) {
+      sum = sum > (v16)(0.0f) ? sum : sum * (v16)(op->alpha);
+    }
+    store_part(c, sum, count);
+  }
+}
+
+static void transposed_chunk(const void *context, int chunk) {
+  const transposed_job *job = context;
+  const int64_t end = part_begin(job->parts, job->chunks, chunk + 1);
+  for (int64_t part = part_begin(job->parts, job->chunks, chunk); part < end; part++) {
+    multiply_transposed(job, part * transposed_rows);
+  }
+}
+
+static void run_transposed(const vk_matrix_product *op, const product_job *product, vk_team *team) {
+  transposed_job job = {
+    .op = op,
+    .a = product->a,
+    .b = product->b,
+    .c = product->c,
+    .parts = divide_up(op->n, transposed_rows),
+    .low = product->low,
+    .high = product->high,
+  };
+  const double rows = op->m < 6 ? 6 : op->m;
+  job.chunks = vk_team_chunks(team, job.parts, 2.0 * rows * op->n * op->k);
+  vk_team_run(team, (int)job.chunks, transposed_chunk, &job);
+}
+
 static void run_product(const vk_matrix_product *op, void *const *buffers, vk_team *team) {
   if (op->m <= 0 || op->n <= 0 || op->k < 0) return;
   const bool relu = op->function == VK_RELU;
@@ -233,6 +316,10 @@ static void run_product(const vk_matrix_product *op, void *const *buffers, vk_te
     .low = relu ? 0 : op->alpha,
     .high = relu ? __builtin_inff() : op->beta,
   };
+  if (op->transposed) {
+    run_transposed(op, &job, team);
+    return;
+  }
   // Few rows cost the time to read B, not the arithmetic.
   const double rows = op->m < 6 ? 6 : op->m;
   const int chunks = vk_team_chunks(

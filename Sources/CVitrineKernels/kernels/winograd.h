@@ -148,7 +148,8 @@ typedef struct {
   int64_t in_block, in_blocks;
   const float *weights;
   int64_t width;
-  float *out;  // [tile][width]
+  const float *ahead;  // weights needed later, as in tile.h
+  float *out;          // [tile][width]
 } point_product;
 
 // One point of Q tiles by B output blocks.
@@ -156,11 +157,13 @@ VK_INLINE void multiply_point(const int Q, const int B, const point_product *t) 
   v16 sums[VK_PIXELS * VK_BLOCKS];
   VK_UNROLL for (int i = 0; i < Q * B; i++) sums[i] = (v16)(0.0f);
   const int64_t width = B == 2 ? group_width : t->width, in_block = t->in_block;
-  const float *in = t->in, *weights = t->weights;
+  const float *in = t->in, *weights = t->weights, *ahead = t->ahead;
   for (int64_t block = 0; block < t->in_blocks; block++) {
 #pragma clang loop unroll_count(4)
     for (int i = 0; i < VK_LANES; i++) {
       v16 w[2];
+      fetch_ahead(ahead);
+      ahead += VK_LANES;
       VK_UNROLL for (int b = 0; b < B; b++) w[b] = load(weights + b * VK_LANES);
       VK_UNROLL for (int q = 0; q < Q; q++) {
         const v16 value = (v16)(in[q * VK_LANES + i]);
@@ -243,11 +246,13 @@ static void multiply_and_finish(
     for (int64_t part = 0; part < parts; part++) {
       const int64_t begin = begin_of(sizes, part);
       for (int64_t done = 0; done < blocks; done += VK_BLOCKS) {
+        const float *own = weights + point * lanes * width;
         const point_product product = {
           .in = inputs + point * point_stride + (at + begin) * VK_LANES,
           .in_block = tiles * VK_LANES,
           .in_blocks = op->input_blocks,
-          .weights = weights + point * lanes * width + done * VK_LANES,
+          .weights = own + done * VK_LANES,
+          .ahead = done == 0 && part < blocks ? own + (blocks + part) * lanes * VK_LANES : own,
           .width = width,
           .out = sums + point * sum_stride + begin * width + done * VK_LANES,
         };

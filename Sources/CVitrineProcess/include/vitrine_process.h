@@ -32,6 +32,11 @@ struct vitrine_streams {
 pid_t vitrine_spawn(const char *path, char *const arguments[], char *const environment[],
                     const struct vitrine_limits *limits, struct vitrine_streams *streams);
 
+/// Says whether a child has ended, without forgetting it: `waitpid(2)` must still be called.
+///
+/// - Returns: 1 if it has, with its exit code, or the signal that ended it, or 0.
+int vitrine_has_ended(pid_t child, int *code, int *signal_number);
+
 /// Sends bytes without raising SIGPIPE; as `send(2)`.
 ssize_t vitrine_send(int socket, const void *bytes, size_t count);
 

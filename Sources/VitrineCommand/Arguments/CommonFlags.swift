@@ -12,10 +12,21 @@ enum CommonFlags {
   static let labels = Flag(
     "labels", .value("FILE"), help: "Names of the classes, one on each line, in the model's order.")
 
-  static let plugin = Flag(
-    "plugin", .repeated("PATH"), group: .common,
-    help: "Add the methods of a plugin, or of every plugin in a folder; the variable "
-      + "VITRINE_PLUGINS names folders too.")
+  /// Where methods come from that are not built in.
+  static let plugins = [
+    Flag(
+      "plugin", .repeated("PATH"), group: .plugins,
+      help: "Add the methods of a plugin, or of every plugin in a folder; the variable "
+        + "VITRINE_PLUGINS names folders too."),
+    Flag(
+      "isolate-plugins", .toggle, group: .plugins,
+      help: "Run shared libraries in processes of their own, as programs always are."),
+    Flag(
+      "plugin-timeout", .value("SECONDS"), default: "60", group: .plugins,
+      help:
+        "Time that a plugin in a process of its own may take for one explanation, without that of "
+        + "the model."),
+  ]
 
   /// How verbs that print only text and need no model behave.
   static let messages = [quiet, noColor]

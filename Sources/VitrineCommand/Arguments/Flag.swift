@@ -15,6 +15,7 @@ struct Flag: Sendable {
   enum Group: String, Sendable, CaseIterable {
     case main = "Options"
     case picture = "Preparing pictures"
+    case plugins = "Plugins"
     case common = "Common options"
   }
 

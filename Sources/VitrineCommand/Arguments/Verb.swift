@@ -53,7 +53,7 @@ struct Verb: Sendable {
 
   /// Whether it chooses from the catalog, which plugins extend then.
   var usesMethods: Bool {
-    name != "plugins" && flags.contains { $0.name == CommonFlags.plugin.name }
+    name != "plugins" && flags.contains { $0.group == .plugins }
   }
 
   var usage: String { "vitrine \(name)\(operands.usage)" + (flags.isEmpty ? "" : " [options]") }

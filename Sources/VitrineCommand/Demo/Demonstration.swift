@@ -5,6 +5,7 @@ import VitrineNetwork
 import VitrineONNX
 import VitrineReport
 import VitrineTensor
+import VitrineTraining
 
 /// A network made on the spot, explained by every method of the catalog; equal seeds give equal files.
 struct Demonstration: Sendable {
@@ -15,21 +16,25 @@ struct Demonstration: Sendable {
   /// A method that sees edges is right to look this many pixels beyond the shape.
   private static let rim = 2
 
+  private static let epochs = 10
+
   /// What one method gave.
   private struct Answer: Sendable {
     let method: Method
     /// File names without extension, with their figures.
     let figures: [(name: String, figure: Figure)]
-    /// Share of the attribution's summed magnitude that lies on the shape or its rim, 0...1, mean over
-    /// the judged pictures; `nil` for methods that draw no map of one score.
-    let shareOnShape: Double?
+    /// Against the masks of the judged pictures; `nil` for methods that draw no map of one score.
+    let verdict: Verdict?
   }
 
-  private let model: ShapeNetwork
+  private let network: Network
+  private let history: History
   private let correct: Int
   private let judged: [ShapeScene]
   private let predictions: [Prediction]
   private let answers: [Answer]
+  /// What maps that know nothing of the network would score, by name.
+  private let controls: [(name: String, verdict: Verdict)]
   private let seed: UInt64
 
   private static let labels = ClassLabels(names: ShapeScene.Shape.allCases.map(\.name))
@@ -41,34 +46,38 @@ struct Demonstration: Sendable {
   init(settings: RunSettings, session: Session) throws {
     seed = settings.seed
     var generator = RandomGenerator(seed: settings.seed)
-    session.show(Progress(done: 0, total: 3, unit: "stages"), of: "demo")
     let scenes = try ShapeScene.scenes(Self.trainingCount + Self.testCount, using: &generator)
-    let model = try ShapeNetwork.trained(
-      on: Array(scenes.prefix(Self.trainingCount)), configuration: settings.configuration,
-      generator: &generator, between: session.checkCancellation)
-    self.model = model
-    session.show(Progress(done: 1, total: 3, unit: "stages"), of: "demo")
+    let data = try ShapeScene.dataSet(of: scenes).split(at: Self.trainingCount)
+    let trained = try ShapeNetwork.trained(
+      on: data.first, validation: data.rest, epochs: Self.epochs, seed: settings.seed,
+      configuration: settings.configuration,
+      context: Context(
+        cancellation: session.cancellation,
+        onProgress: { session.show($0, of: "training") }))
+    network = trained.network
+    history = trained.history
+    let network = trained.network
+    session.show(Progress(done: 1, total: 2, unit: "stages"), of: "demo")
 
     let unseen = scenes.dropFirst(Self.trainingCount)
     var predictions: [Prediction] = []
     for start in stride(from: unseen.startIndex, to: unseen.endIndex, by: 50) {
       try session.checkCancellation()
       let batch = Array(unseen[start..<min(start + 50, unseen.endIndex)])
-      let inputs = try Inputs(ShapeScene.tensor(of: batch), for: model.network)
-      predictions += try model.network.predictions(at: inputs, areClasses: nil).compactMap(\.first)
+      let inputs = try Inputs(ShapeScene.tensor(of: batch), for: network)
+      predictions += try network.predictions(at: inputs, areClasses: nil).compactMap(\.first)
     }
     correct = zip(unseen, predictions).count { $0.shape.rawValue == $1.ranking.first }
     self.predictions = predictions
     let judged = Array(unseen.prefix(Self.judgedCount))
     self.judged = judged
-    session.show(Progress(done: 2, total: 3, unit: "stages"), of: "demo")
-
     let context = Context(
       seed: settings.seed, labels: Self.labels.names, cancellation: session.cancellation)
     answers = try session.catalog.explainers.compactMap { explainer in
       try session.checkCancellation()
-      return try Self.answer(of: explainer, on: judged, model.network, context)
+      return try Self.answer(of: explainer, on: judged, network, context)
     }
+    controls = try Self.controls(on: judged, using: &generator)
     session.clearProgress()
   }
 
@@ -80,13 +89,15 @@ struct Demonstration: Sendable {
     let method = type.method
     var options: [String: String] = [:]
     let names = Set(method.options.map(\.name))
-    if !method.usesTarget, names.contains("layers") { options["layers"] = "edges.relu,parts.relu" }
+    if !method.usesTarget, names.contains("layers") {
+      options["layers"] = ShapeNetwork.shownLayers.joined(separator: ",")
+    }
     // Times differ from run to run, and the demonstration's files must not.
     if names.contains("timing") { options["timing"] = "false" }
     if method.canStartFromNoise {
       options["start"] = "noise"
       if names.contains("layer"), names.contains("channels") {
-        (options["layer"], options["channels"]) = ("parts.relu", "0,1,2,3,4,5,6,7")
+        (options["layer"], options["channels"]) = ("parts", "0,1,2,3,4,5,6,7")
       }
     }
     let isAboutPictures = method.usesTarget && !method.canStartFromNoise
@@ -110,37 +121,61 @@ struct Demonstration: Sendable {
       if found.count > 1 { break }
     }
     return Answer(
-      method: method, figures: figures,
-      shareOnShape: try shareOnShape(of: explanation, method, scenes))
+      method: method, figures: figures, verdict: try verdict(on: explanation, method, scenes))
   }
 
-  private static func shareOnShape(
-    of explanation: Explanation, _ method: Method, _ scenes: [ShapeScene]
-  ) throws -> Double? {
+  private static func verdict(
+    on explanation: Explanation, _ method: Method, _ scenes: [ShapeScene]
+  ) throws -> Verdict? {
     guard method.usesTarget, explanation.attribution.range.isEvidence,
       !explanation.attribution.axes.contains(.output)
     else { return nil }
-    var shares: [Double] = []
-    for (index, scene) in scenes.enumerated() {
-      guard let maps = try FeatureMaps(explanation.attribution, sample: index) else { return nil }
-      let map = try maps.heatMap(row: 0).resized(width: ShapeScene.side, height: ShapeScene.side)
-      let total = map.values.reduce(0.0) { $0 + Double($1.magnitude) }
-      guard total > 0 else { continue }
-      let inside = zip(map.values, scene.mask(margin: rim)).reduce(0.0) {
-        $0 + ($1.1 ? Double($1.0.magnitude) : 0)
-      }
-      shares.append(inside / total)
+    var maps: [[Float]] = []
+    for index in scenes.indices {
+      guard let found = try FeatureMaps(explanation.attribution, sample: index) else { return nil }
+      maps.append(
+        try found.heatMap(row: 0).resized(width: ShapeScene.side, height: ShapeScene.side).values)
     }
-    return shares.isEmpty ? nil : shares.reduce(0, +) / Double(shares.count)
+    return Verdict(maps: maps, scenes: scenes)
   }
 
-  /// Mean share of the picture that shape and rim cover: what a map without knowledge would score.
-  private var chance: Double {
-    let shares = judged.map { scene in
-      let mask = scene.mask(margin: Self.rim)
-      return Double(mask.count { $0 }) / Double(mask.count)
+  /// Judges a map of random numbers, and one of the edges in the picture.
+  private static func controls(
+    on scenes: [ShapeScene], using generator: inout RandomGenerator
+  ) throws -> [(name: String, verdict: Verdict)] {
+    let random = scenes.map { _ in
+      (0..<ShapeScene.side * ShapeScene.side).map { _ in generator.uniformFloat() }
     }
-    return shares.reduce(0, +) / Double(shares.count)
+    let edges = try scenes.map { try HeatMap.edges(of: $0.image).values }
+    return [
+      ("a random map", Verdict(maps: random, scenes: scenes)),
+      ("edges of the picture", Verdict(maps: edges, scenes: scenes)),
+    ]
+  }
+
+  /// How well maps agree with the masks of their pictures, rim included; means over the pictures.
+  struct Verdict: Sendable {
+    /// See ``MaskAgreement``; 0...1 each.
+    let relevanceMass: Double
+    let rankAccuracy: Double
+    /// Share of the pictures whose strongest pixel lies on the shape or its rim.
+    let hits: Double
+
+    init(maps: [[Float]], scenes: [ShapeScene]) {
+      let agreements = zip(maps, scenes).map {
+        MaskAgreement(map: $0, mask: $1.mask(margin: Demonstration.rim))
+      }
+      let count = Double(max(1, agreements.count))
+      // A map without positive evidence finds nothing.
+      relevanceMass = agreements.reduce(0) { $0 + ($1?.relevanceMass ?? 0) } / count
+      rankAccuracy = agreements.reduce(0) { $0 + ($1?.rankAccuracy ?? 0) } / count
+      hits = Double(agreements.count { $0?.isHit == true }) / count
+    }
+
+    /// The numbers as percentages, for a table.
+    var cells: [String] {
+      [relevanceMass, rankAccuracy, hits].map { Number.fixed($0 * 100, 1) + "%" }
+    }
   }
 
   /// The first judged picture of each class with its prediction.
@@ -154,7 +189,7 @@ struct Demonstration: Sendable {
 
   /// Returns every file of the demonstration by name.
   func files(_ session: Session) throws -> [(name: String, bytes: [UInt8])] {
-    let modelBytes = ONNX.bytes(of: model.graph)
+    let modelBytes = ONNX.bytes(of: network.graph)
     let digest = SHA256.hexadecimalDigest(of: modelBytes)
     var files: [(name: String, bytes: [UInt8])] = [
       (Self.modelName, modelBytes),
@@ -180,14 +215,14 @@ struct Demonstration: Sendable {
             caption: figure.finding))
       }
       var paragraphs = [answer.method.summary, "Source: \(answer.method.paper)."]
-      if let share = answer.shareOnShape { paragraphs.append(verdict(share)) }
+      if let verdict = answer.verdict { paragraphs.append(sentence(verdict)) }
       sections.append(
         Report.Section(title: answer.method.identifier, paragraphs: paragraphs, cards: cards))
     }
     let report = Report(
       title: "Why did the network say that?",
       introduction: [
-        "A small convolutional network, made on the spot from generated pictures, and what "
+        "A small convolutional network, trained on the spot on generated pictures, and what "
           + "each method of Vitrine says about its answers.",
         headline,
       ],
@@ -211,20 +246,17 @@ struct Demonstration: Sendable {
           + "\(Number.fixed(prediction.values[answer] * 100, 1))%"
           + (answer == scene.shape.rawValue ? "." : ", which is wrong."))
     }
-    let rows = answers.compactMap { answer in
-      answer.shareOnShape.map { share in
-        [
-          answer.method.identifier, Number.fixed(share * 100, 1) + "%",
-          Number.fixed(share / chance, 1) + " times chance",
-        ]
-      }
-    }
+    let rows =
+      answers.compactMap { answer in
+        answer.verdict.map { [answer.method.identifier] + $0.cells }
+      } + controls.map { ["control: " + $0.name] + $0.verdict.cells }
     let table = Report.Table(
       caption:
-        "Share of the attribution on the shape or within \(Self.rim) pixels of it, mean over "
-        + "\(judged.count) pictures. Shape and rim cover \(Number.fixed(chance * 100, 1))% of the "
-        + "picture: that is chance.",
-      header: ["method", "on the shape", "against chance"], rows: rows)
+        "How well the maps agree with where the shape is, or within \(Self.rim) pixels of it: means over "
+        + "\(judged.count) pictures. Relevance mass: share of the positive evidence on the shape. Rank "
+        + "accuracy: share of the strongest pixels, as many as the shape has, that lie on it. Pointing: "
+        + "pictures whose strongest pixel lies on it. The controls know nothing of the network.",
+      header: ["method", "relevance mass", "rank accuracy", "pointing"], rows: rows)
     let mistakes = shown.count { $0.scene.shape.rawValue != $0.prediction.ranking.first }
     let remark =
       "The pictures are the first of each class that it has never seen, not chosen."
@@ -235,22 +267,28 @@ struct Demonstration: Sendable {
   }
 
   private var headline: String {
-    "It has \(Number.grouped(model.network.parameterCount)) parameters, learned from "
-      + "\(Number.grouped(Self.trainingCount)) pictures of \(Self.labels.names.count) shapes, and names "
+    let first = history.epochs.first?.training.loss ?? .nan
+    let last = history.epochs.last?.training.loss ?? .nan
+    return
+      "It has \(Number.grouped(network.parameterCount)) parameters, learned in \(Self.epochs) epochs "
+      + "from \(Number.grouped(Self.trainingCount)) pictures of \(Self.labels.names.count) shapes (loss "
+      + "\(Number.fixed(first, 3)) to \(Number.fixed(last, 3))), and names "
       + "\(Number.fixed(Double(correct) / Double(Self.testCount) * 100, 1))% of "
       + "\(Self.testCount) pictures it has never seen correctly "
       + "(guessing: \(100 / Self.labels.names.count)%)."
   }
 
-  private func verdict(_ share: Double) -> String {
-    "\(Number.fixed(share * 100, 1))% of its evidence lies on the shape or its rim, "
-      + "\(Number.fixed(share / chance, 1)) times what chance would put there."
+  private func sentence(_ verdict: Verdict) -> String {
+    let chance = controls.first?.verdict.relevanceMass ?? .nan
+    return
+      "\(Number.fixed(verdict.relevanceMass * 100, 1))% of its positive evidence lies on the shape or "
+      + "its rim, \(Number.fixed(verdict.relevanceMass / chance, 1)) times what a random map puts there."
   }
 
   // MARK: - What is printed
 
   func text(folder: String) -> String {
-    var text = "A small network, made from generated pictures. " + headline + "\n\n"
+    var text = "A small network, trained on generated pictures. " + headline + "\n\n"
     var table = TextTable([("picture", .left), ("answer", .left), ("probability", .right)])
     for (scene, prediction) in shown {
       let answer = prediction.ranking.first ?? 0
@@ -259,17 +297,17 @@ struct Demonstration: Sendable {
         Number.fixed(prediction.values[answer] * 100, 1) + "%",
       ])
     }
-    text += table.text + "\nWhere is the evidence? Shape and rim cover "
-    text += "\(Number.fixed(chance * 100, 1))% of the picture.\n\n"
-    var methods = TextTable([("method", .left), ("on the shape", .right), ("", .left)])
+    text += table.text + "\nHow well do the maps agree with where the shapes are?\n\n"
+    var methods = TextTable([
+      ("method", .left), ("relevance mass", .right), ("rank accuracy", .right),
+      ("pointing", .right),
+    ])
     for answer in answers {
-      let share = answer.shareOnShape
-      methods.add([
-        answer.method.identifier, share.map { Number.fixed($0 * 100, 1) + "%" } ?? "-",
-        share.map { Number.fixed($0 / chance, 1) + " times chance" }
-          ?? "\(answer.figures.count) pictures",
-      ])
+      methods.add(
+        [answer.method.identifier]
+          + (answer.verdict?.cells ?? ["\(answer.figures.count) pictures", "-", "-"]))
     }
+    for control in controls { methods.add(["control: " + control.name] + control.verdict.cells) }
     let folder = folder.visible
     return text + methods.text + """
 

@@ -2,10 +2,11 @@ import VitrineCore
 
 /// What `vitrine explain` is asked: the flags, decoded and checked against the method.
 struct ExplainRequest: Sendable {
-  let explainer: any Explainer
+  let explainer: any Explaining
   let method: Method
   /// Every option with its value, defaults included.
   let options: [(name: String, value: String)]
+  /// As for all samples of all inputs: a list holds one class for each of them, in their order.
   let target: Target
 
   /// - Parameter defaults: Options to set where the method has them and the flags do not set them.
@@ -30,8 +31,8 @@ struct ExplainRequest: Sendable {
     method name: String, _ invocation: Invocation, catalog: MethodCatalog,
     defaults: [(name: String, value: String)] = [], target defaultTarget: String = "top"
   ) throws {
-    let type = try catalog.explainerType(named: name)
-    method = type.method
+    let entry = try catalog.entry(named: name)
+    method = entry.method
     var given = try Self.options(invocation, method)
     for option in defaults
     where method.options.contains(where: { $0.name == option.name })
@@ -40,7 +41,7 @@ struct ExplainRequest: Sendable {
       given.append(option)
     }
     let options = try Options(given, for: method)
-    explainer = try type.init(options: options)
+    explainer = try entry.make(options)
     self.options = options.texts
     target = try Self.target(invocation, method, default: defaultTarget)
   }
@@ -52,8 +53,8 @@ struct ExplainRequest: Sendable {
   init(
     method name: String, settings: [String], _ invocation: Invocation, catalog: MethodCatalog
   ) throws {
-    let type = try catalog.explainerType(named: name)
-    method = type.method
+    let entry = try catalog.entry(named: name)
+    method = entry.method
     var given = try Self.options(settings)
     if let layer = invocation.text("layer"), let option = method.layerOption,
       !given.contains(where: { $0.name == option.name })
@@ -61,7 +62,7 @@ struct ExplainRequest: Sendable {
       given.append((option.name, layer))
     }
     let options = try Options(given, for: method)
-    explainer = try type.init(options: options)
+    explainer = try entry.make(options)
     self.options = options.texts
     target = method.usesTarget ? try Self.target(invocation, method, default: "top") : .top
   }
@@ -102,15 +103,49 @@ struct ExplainRequest: Sendable {
       throw .usage("--\(flag): \(method.identifier) explains no score; leave the flag out")
     }
     let score = invocation.text("score").flatMap { Score(rawValue: $0) } ?? .logit
-    switch invocation.text("target") ?? defaultTarget {
-    case "top": return Target(.top, score: score)
-    case let text:
-      if let terms = weightedTerms(text) { return Target(.weighted(terms), score: score) }
-      if let index = Int(text) { return Target(.index(index), score: score) }
-      // An index beyond all integers is out of range, not the name of a class.
-      let isNumber = text.allSatisfy { $0.isASCII && $0.isWholeNumber }
-      return Target(isNumber ? .index(.max) : .label(text), score: score)
+    let text = invocation.text("target") ?? defaultTarget
+    return Target(try choice(text), score: score)
+  }
+
+  /// Reads `top`, an index, several with weights, one for each sample, a position, or a name.
+  private static func choice(_ text: String) throws(CommandError) -> Target.Choice {
+    if text == "top" { return .top }
+    if let terms = weightedTerms(text) { return .weighted(terms) }
+    if let index = Int(text) { return .index(index) }
+    if let list = integers(text, separatedBy: ",") { return .perSample(list) }
+    if let position = integers(text, separatedBy: "/") { return .coordinates(position) }
+    // An index beyond all integers is out of range, not the name of a class.
+    let isNumber = !text.isEmpty && text.allSatisfy { $0.isASCII && $0.isWholeNumber }
+    return isNumber ? .index(.max) : .label(text)
+  }
+
+  private static func integers(_ text: String, separatedBy separator: Character) -> [Int]? {
+    let parts = text.split(separator: separator, omittingEmptySubsequences: false)
+    let numbers = parts.compactMap { Int($0) }
+    return numbers.count == parts.count ? numbers : nil
+  }
+
+  /// Returns the target of one input.
+  ///
+  /// - Parameter samples: The input's samples, counted through all inputs.
+  /// - Throws: ``CommandError`` if a list of classes is shorter.
+  func target(of samples: Range<Int>) throws(CommandError) -> Target {
+    guard case .perSample(let list) = target.choice else { return target }
+    guard samples.upperBound <= list.count else {
+      throw .usage(
+        "--target lists \(list.count) classes, one for each sample: expected at least "
+          + "\(samples.upperBound), as many as the inputs hold")
     }
+    return Target(.perSample(Array(list[samples])), score: target.score, output: target.output)
+  }
+
+  /// - Parameter samples: Of all inputs together.
+  /// - Throws: ``CommandError`` if a list of classes is longer.
+  func checkTarget(against samples: Int) throws(CommandError) {
+    guard case .perSample(let list) = target.choice, list.count != samples else { return }
+    throw .usage(
+      "--target lists \(list.count) classes, one for each sample: expected \(samples), as many as the "
+        + "inputs hold")
   }
 
   /// Reads several classes with signed weights, such as `3:1,5:-1`; `nil` for any other text.

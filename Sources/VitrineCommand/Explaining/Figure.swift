@@ -106,6 +106,9 @@ struct FigurePainter: Sendable {
         figures.append(try channelGrid(maps, attribution))
       }
     }
+    if !figures.isEmpty, let animation = try animation(of: explanation, sample: sample) {
+      figures[0].companions.append(animation)
+    }
     return figures
   }
 

@@ -9,6 +9,11 @@ extension FigurePainter {
   ///
   /// - Returns: `nil` if the method made none that is a picture.
   func inputFigure(of explanation: Explanation, sample: Int) throws -> Figure? {
+    guard
+      explanation.attributions.contains(where: {
+        $0.range == .input && !$0.axes.contains(.step)
+      })
+    else { return nil }
     var tiles: [(title: String, image: Image)] = []
     var values: [Float] = []
     var size = ""

@@ -32,19 +32,4 @@ struct LoadedModel: Sendable {
     try InputFile.readPieces(of: path, what: "model") { hash.update($0) }
     return SHA256.hexadecimal(hash.finish())
   }
-
-  /// The only input.
-  ///
-  /// - Throws: ``CommandError`` if there are several or none.
-  func onlyInput() throws(CommandError) -> Port {
-    let ports = network.signature.inputs
-    guard ports.count == 1 else {
-      throw .usage(
-        "the model has \(ports.count) inputs"
-          + (ports.isEmpty ? "" : " (" + ports.map(\.name).joined(separator: ", ") + ")")
-          + "; the command line feeds models with one, the library any number",
-        code: "input-count")
-    }
-    return ports[0]
-  }
 }

@@ -11,8 +11,10 @@ extension Verb {
     summary: "time a model or a method on seeded random input",
     operands: .optional("MODEL"),
     flags: [
-      Flag("task", .value("T"), default: "forward", help: "forward, or the name of a method."),
-      Flag("batch", .value("N"), default: "1", help: "Samples in one call."),
+      Flag(
+        "task", .value("T"), default: "forward", help: "forward, train, or the name of a method."),
+      Flag(
+        "batch", .value("N"), help: "Samples in one call, 1 by default; in a step of train, 64."),
       Flag("layer", .value("NAME"), help: "The method's layer, or where a forward pass stops."),
       Flag("set", .repeated("OPTION=VALUE"), help: "An option of the method; may be repeated."),
       Flag(
@@ -25,12 +27,15 @@ extension Verb {
         "machine", .toggle,
         help: "Measure the machine instead: multiply-adds and bytes per second. Takes no MODEL."),
       CommonFlags.json,
-    ] + CommonFlags.running + [CommonFlags.plugin],
+    ] + CommonFlags.plugins + CommonFlags.running,
     examples: [
       Example(command: "vitrine benchmark model.onnx", purpose: "forward pass of one sample"),
       Example(
         command: "vitrine benchmark model.onnx --task gradient-magnitude --batch 16 --threads 1",
         purpose: "a method on a batch, on one core"),
+      Example(
+        command: "vitrine benchmark model.onnx --task train",
+        purpose: "an epoch of 60,000 samples with their classes"),
       Example(
         command: "vitrine benchmark model.onnx --layers", purpose: "which layers take the time"),
       Example(
@@ -48,14 +53,19 @@ extension Verb {
         "benchmark needs MODEL, or --machine: vitrine benchmark MODEL [options]; see vitrine help "
           + "benchmark")
     }
-    let batch = try invocation.integer("batch", in: 1...65_536) ?? 1
-    let model = try LoadedModel(contentsOf: path, configuration: settings.configuration)
-    let inputs = try randomInputs(model.network, batch: batch, seed: settings.seed)
     let task = invocation.text("task") ?? "forward"
+    let batch = try invocation.integer("batch", in: 1...65_536) ?? (task == "train" ? 64 : 1)
+    let model = try LoadedModel(contentsOf: path, configuration: settings.configuration)
+    func inputs() throws -> Inputs {
+      try randomInputs(model.network, batch: batch, seed: settings.seed)
+    }
     let call =
-      task == "forward"
-      ? try forward(invocation, model.network, inputs)
-      : try explanation(task, invocation, model.network, inputs, settings, session)
+      switch task {
+      case "forward": try forward(invocation, model.network, inputs())
+      case "train": try TrainingBenchmark(model.network, batch: batch, seed: settings.seed).epoch
+      default:
+        try explanation(task, invocation, model.network, inputs(), settings, session)
+      }
 
     try call()
     let timing = try Timing(of: call, session)
@@ -101,12 +111,12 @@ extension Verb {
     _ name: String, _ invocation: Invocation, _ network: Network, _ inputs: Inputs,
     _ settings: RunSettings, _ session: Session
   ) throws -> () throws -> Void {
-    let method = try MethodCatalog.standard.explainerType(named: name).method
+    let method = try session.catalog.entry(named: name).method
     // Without a choice a Jacobian has all its rows; and what a layer is asked for is no class.
     let isJacobian = method.options.contains { $0.name == "outputs" }
     let target = isJacobian || method.explainsLayer(invocation) ? "top" : "0"
     let request = try ExplainRequest(
-      method: name, invocation, catalog: .standard, defaults: [("timing", "false")],
+      method: name, invocation, catalog: session.catalog, defaults: [("timing", "false")],
       target: target)
     let context = Context(
       seed: settings.seed, memoryLimit: settings.configuration.memoryLimit ?? 1 << 30,

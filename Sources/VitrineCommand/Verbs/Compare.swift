@@ -20,7 +20,9 @@ extension Verb {
         help: "Set an option of one method; without METHOD, of every method that has it."),
       Flag(
         "target", short: "t", .value("CLASS|LABEL"), default: "top",
-        help: "Which class or output to explain, the same for all: an index, a name, or top."),
+        help:
+          "Which class or output to explain, the same for all methods: an index, a name, or top; a "
+          + "list such as 3,5 for a class for each INPUT; otherwise as in vitrine help explain."),
       Flag(
         "layer", short: "l", .value("NAME"),
         help: "The layer to look at, for those methods that take one."),
@@ -28,13 +30,14 @@ extension Verb {
         "score", .choice(["logit", "probability"]), default: "logit",
         help: "Explain the number before or after the final softmax."),
       CommonFlags.labels,
+      ModelInputs.flag,
       Flag(
         "output", short: "o", .value("STRIP.png"),
         help: "Where the picture goes: a row for each input, a column for each method."),
       Flag(
         "report", .value("OUT.html"),
         help: "Write a page with every method's figures, in one file."),
-    ] + CommonFlags.picture + CommonFlags.running + [CommonFlags.plugin],
+    ] + CommonFlags.picture + CommonFlags.plugins + CommonFlags.running,
     examples: [
       Example(
         command: "vitrine compare model.onnx cat.png -m saliency,jacobian --output strip.png",
@@ -56,7 +59,8 @@ extension Verb {
     }
     let model = try LoadedModel(
       contentsOf: invocation.operands[0], configuration: settings.configuration)
-    let port = try model.onlyInput()
+    let modelInputs = try ModelInputs(
+      invocation, for: model, preparation: preparation, note: session.note)
     let modelDigest = try model.digest()
     let context = Context(
       seed: settings.seed, memoryLimit: settings.configuration.memoryLimit ?? 1 << 30,
@@ -67,17 +71,19 @@ extension Verb {
     var comparison = Comparison()
     for path in invocation.operands.dropFirst() {
       let input = try LoadedInput(
-        contentsOf: path, for: port, preparation: preparation, note: session.note)
+        contentsOf: path, for: modelInputs.port, preparation: preparation, note: session.note)
       guard input.samples == 1 else {
         throw CommandError.usage(
           "compare shows one sample for each INPUT, found \(input.samples) in \(input.name)")
       }
-      let inputs = try Inputs(input.tensor, for: model.network)
+      let inputs = try modelInputs.inputs(with: input.tensor)
       var row = Comparison.Row(input: input)
       for request in requests {
         try session.checkCancellation()
+        let number = comparison.rows.count
+        let target = try request.target(of: number..<number + 1)
         let explanation = try request.explainer.explain(
-          model.network, at: inputs, target: request.target, context: context)
+          model.network, at: inputs, target: target, context: context)
         session.clearProgress()
         let painter = FigurePainter(
           method: request.method, labels: labels, modelName: model.name, picture: input.picture,
@@ -93,6 +99,7 @@ extension Verb {
       }
       comparison.rows.append(row)
     }
+    for request in requests { try request.checkTarget(against: comparison.rows.count) }
 
     var files = OutputFiles()
     let provenance = [
@@ -130,7 +137,7 @@ private struct ComparedMethods {
           + catalog.methods.map(\.identifier).joined(separator: ", "))
     }
     let names = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-    let methods = try names.map { try catalog.explainerType(named: $0).method }
+    let methods = try names.map { try catalog.entry(named: $0).method }
     var isUsed = Array(repeating: false, count: invocation.texts("set").count)
     requests = try zip(names, methods).map { name, method in
       var given: [String] = []

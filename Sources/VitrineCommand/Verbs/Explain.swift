@@ -18,8 +18,9 @@ extension Verb {
         help: "Set an option of the method; vitrine describe METHOD lists them."),
       Flag(
         "target", short: "t", .value("CLASS|LABEL"), default: "top",
-        help: "Which class or output to explain: an index, a name from --labels, top, or several "
-          + "with weights such as 3:1,5:-1."),
+        help: "Which class or output to explain: an index, a name from --labels, or top; a list "
+          + "such as 3,5,3 for a class for each sample; weights such as 3:1,5:-1 for a sum of "
+          + "several; a position such as 0/12/7 in an output of several axes."),
       Flag(
         "layer", short: "l", .value("NAME"),
         help: "The layer to look at, for methods that take one; vitrine inspect lists them."),
@@ -27,6 +28,7 @@ extension Verb {
         "score", .choice(["logit", "probability"]), default: "logit",
         help: "Explain the number before or after the final softmax."),
       CommonFlags.labels,
+      ModelInputs.flag,
       Flag(
         "output", short: "o", .value("OUT.png|FOLDER"),
         help: "Where the pictures go: a file shows the main one, a folder gets all. Without "
@@ -35,7 +37,7 @@ extension Verb {
         "raw", .value("OUT.npy"),
         help: "Write the attribution of all inputs as an array, batch axis first."),
       CommonFlags.json,
-    ] + CommonFlags.picture + CommonFlags.running + [CommonFlags.plugin],
+    ] + CommonFlags.picture + CommonFlags.plugins + CommonFlags.running,
     examples: [
       Example(
         command:
@@ -51,6 +53,9 @@ extension Verb {
         command:
           "vitrine explain model.onnx -m filter-visualization -l conv4 --set channel=7 -o f.png",
         purpose: "what a channel looks for, from noise; --set snapshots=30 adds f-animation.png"),
+      Example(
+        command: "vitrine explain model.onnx cat.png --input question=words.npy -m saliency",
+        purpose: "a model with a second input, which is fed the array"),
       Example(
         command: "vitrine explain model.onnx rows.npy --method gradient-magnitude --json",
         purpose: "an array as it is, the answer for scripts"),
@@ -83,7 +88,9 @@ extension Verb {
       inputs: max(paths.count, 1))
     let model = try LoadedModel(
       contentsOf: invocation.operands[0], configuration: settings.configuration)
-    let port = try model.onlyInput()
+    let modelInputs = try ModelInputs(
+      invocation, for: model, preparation: preparation, note: session.note)
+    let port = modelInputs.port
     try checkLabels(labels, model)
     let modelDigest = try model.digest()
 
@@ -99,6 +106,7 @@ extension Verb {
     var reports: [JSON] = []
     var rows: [Tensor] = []
     var isAssumptionTold = !preparation.isDefault
+    var samples = 0
     for path in paths.isEmpty ? [nil] : paths.map(Optional.some) {
       try session.checkCancellation()
       let input =
@@ -112,8 +120,10 @@ extension Verb {
         session.note("pixels scaled to 0...1, as no --preprocess is given")
         isAssumptionTold = true
       }
+      let target = try request.target(of: samples..<samples + input.samples)
+      samples += input.samples
       let explanation = try request.explainer.explain(
-        model.network, at: try Inputs(input.tensor, for: model.network), target: request.target,
+        model.network, at: modelInputs.inputs(with: input.tensor), target: target,
         context: context)
       session.clearProgress()
       if invocation.has("raw") { rows.append(explanation.attribution.tensor) }
@@ -144,6 +154,7 @@ extension Verb {
         reports.append(try report.json(files: written))
       }
     }
+    try request.checkTarget(against: samples)
     if let raw = invocation.text("raw") {
       try files.stage(try RawOutput.joined(rows).npyBytes(), at: raw)
       text += "  wrote \(raw.visible)\n"
@@ -163,6 +174,7 @@ extension Verb {
             "seed": Int(exactly: settings.seed).map { .integer($0) }
               ?? .string(String(settings.seed)),
             "precision": .string(settings.configuration.precision.rawValue),
+            "inputs": modelInputs.json,
             "threads": settings.configuration.threads.map { .integer($0) } ?? .null,
             "raw": invocation.text("raw").map { .string($0) },
           ]),

@@ -5,7 +5,7 @@ extension Verb {
   static let methods = Verb(
     "methods",
     summary: "list the methods of explanation",
-    flags: [CommonFlags.json, CommonFlags.plugin] + CommonFlags.messages,
+    flags: [CommonFlags.json] + CommonFlags.plugins + CommonFlags.messages,
     examples: [
       Example(command: "vitrine methods", purpose: "every method with what it tells"),
       Example(command: "vitrine methods --json", purpose: "the same for scripts"),
@@ -32,7 +32,7 @@ extension Verb {
     "describe",
     summary: "explain one method and its options",
     operands: .exactly(["METHOD"]),
-    flags: [CommonFlags.json, CommonFlags.plugin] + CommonFlags.messages,
+    flags: [CommonFlags.json] + CommonFlags.plugins + CommonFlags.messages,
     examples: [
       Example(
         command: "vitrine describe gradient-magnitude",
@@ -42,7 +42,7 @@ extension Verb {
         purpose: "the same for scripts, with a JSON Schema of the options"),
     ]
   ) { invocation, session in
-    let method = try session.catalog.explainerType(named: invocation.operands[0]).method
+    let method = try session.catalog.entry(named: invocation.operands[0]).method
     if invocation.has("json") {
       let report = JSON.object([
         "schema": .integer(1), "verb": .string("describe"), "method": method.json,

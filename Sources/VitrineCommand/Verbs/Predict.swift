@@ -12,6 +12,7 @@ extension Verb {
     operands: .atLeast(["MODEL", "INPUT"]),
     flags: [
       CommonFlags.labels,
+      ModelInputs.flag,
       Flag(
         "top", .value("K"), default: "5",
         help:
@@ -43,7 +44,8 @@ extension Verb {
     let labels = try ClassLabels.given(invocation)
     let model = try LoadedModel(
       contentsOf: invocation.operands[0], configuration: settings.configuration)
-    let port = try model.onlyInput()
+    let modelInputs = try ModelInputs(
+      invocation, for: model, preparation: preparation, note: session.note)
     let areClasses: Bool? = top != nil || labels != nil ? true : nil
     let paths = Array(invocation.operands.dropFirst())
     try RawOutput.check(invocation.text("raw"), among: [model.path] + paths, flag: "raw")
@@ -56,12 +58,12 @@ extension Verb {
     for path in paths {
       try session.checkCancellation()
       let input = try LoadedInput(
-        contentsOf: path, for: port, preparation: preparation, note: session.note)
+        contentsOf: path, for: modelInputs.port, preparation: preparation, note: session.note)
       if input.picture != nil, !isAssumptionTold {
         session.note("pixels scaled to 0...1, as no --preprocess is given")
         isAssumptionTold = true
       }
-      let inputs = try Inputs(input.tensor, for: model.network)
+      let inputs = try modelInputs.inputs(with: input.tensor)
       let samples = try model.network.predictions(at: inputs, areClasses: areClasses)
       for (index, predictions) in samples.enumerated() {
         let name = samples.count > 1 ? "\(input.name)[\(index)]" : input.name

@@ -6,13 +6,16 @@ import VitrineTensor
 /// Fields may be quoted; a quote inside is doubled; line ends of any system; a byte order mark and an
 /// empty last line do not count.
 public struct Table: Sendable {
+  /// Names, in order.
   public let columns: [String]
   /// As many cells in each row as there are columns.
   public let rows: [[String]]
 
   /// Reads a file.
   ///
-  /// - Parameter separator: Between fields, one ASCII character.
+  /// - Parameters:
+  ///   - path: A file.
+  ///   - separator: Between fields, one ASCII character.
   /// - Throws: `FileError`, ``DataError``.
   public init(contentsOf path: String, separator: Character = ",") throws {
     try self.init(

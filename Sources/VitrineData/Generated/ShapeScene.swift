@@ -16,7 +16,16 @@ public import VitrineTensor
 public struct ShapeScene: Sendable {
   /// The classes.
   public enum Shape: Int, CaseIterable, Sendable {
-    case circle, square, triangle, cross, star
+    /// A disc.
+    case circle
+    /// Four equal sides.
+    case square
+    /// Three equal sides.
+    case triangle
+    /// Two bars that cross.
+    case cross
+    /// Five points.
+    case star
 
     /// In words, such as `circle`.
     public var name: String { String(describing: self) }
@@ -49,6 +58,7 @@ public struct ShapeScene: Sendable {
   /// Pixels of each side.
   public static let side = 48
 
+  /// What is drawn: the class.
   public let shape: Shape
   /// In colour, `side` × `side` pixels.
   public let image: Image

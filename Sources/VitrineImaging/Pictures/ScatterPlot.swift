@@ -2,10 +2,14 @@
 public struct ScatterPlot: Sendable {
   /// Points that share a colour and a name.
   public struct Group: Sendable {
+    /// Stands in the legend.
     public let name: String
+    /// Of its points.
     public let color: Color
+    /// In units of the axes.
     public let points: [(x: Double, y: Double)]
 
+    /// Creates a group of points.
     public init(name: String, color: Color, points: [(x: Double, y: Double)]) {
       self.name = name
       self.color = color
@@ -13,11 +17,16 @@ public struct ScatterPlot: Sendable {
     }
   }
 
+  /// Stands above the plot.
   public let title: String
+  /// Stands below the plot.
   public let xLabel: String
+  /// Stands beside the plot.
   public let yLabel: String
+  /// Drawn in order, the last on top.
   public let groups: [Group]
 
+  /// Creates a plot.
   public init(title: String, xLabel: String, yLabel: String, groups: [Group]) {
     self.title = title
     self.xLabel = xLabel

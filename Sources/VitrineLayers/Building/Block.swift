@@ -33,11 +33,18 @@ extension Block {
 /// Collects the blocks of a network in order; `if`, `switch` and `for` may be used.
 @resultBuilder
 public enum BlockBuilder {
+  /// Makes a list of one block.
   public static func buildExpression(_ block: any Block) -> [any Block] { [block] }
+  /// Makes a list of one block.
   public static func buildExpression(_ blocks: [any Block]) -> [any Block] { blocks }
+  /// Joins the blocks of a list.
   public static func buildBlock(_ parts: [any Block]...) -> [any Block] { parts.flatMap { $0 } }
+  /// Joins the blocks of a loop.
   public static func buildArray(_ parts: [[any Block]]) -> [any Block] { parts.flatMap { $0 } }
+  /// Takes the blocks of an `if` without `else`, or none.
   public static func buildOptional(_ part: [any Block]?) -> [any Block] { part ?? [] }
+  /// Takes the blocks of `if`.
   public static func buildEither(first: [any Block]) -> [any Block] { first }
+  /// Takes the blocks of `else`.
   public static func buildEither(second: [any Block]) -> [any Block] { second }
 }

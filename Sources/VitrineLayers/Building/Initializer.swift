@@ -5,8 +5,11 @@ import VitrineTensor
 /// Bounds and deviations of the scaled ones depend on the numbers of connections into (`fanIn`) and out
 /// of (`fanOut`) a unit. The same seed and parameter name give the same numbers on every platform.
 public enum Initializer: Sendable, Hashable {
+  /// Every element is 0.
   case zeros
+  /// Every element is 1.
   case ones
+  /// Every element has this value.
   case constant(Double)
   /// Uniform in `-bound..<bound`.
   case uniform(Double)

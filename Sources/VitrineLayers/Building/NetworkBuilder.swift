@@ -102,6 +102,7 @@ public struct NetworkBuilder: Sendable {
   ///   - kind: The ONNX operator.
   ///   - part: What the node does within the layer; the operator in lower case if `nil`.
   ///   - inputs: Signals, parameters and constants, in the operator's order; `nil` for one left out.
+  ///   - attributes: The operator's attributes.
   ///   - output: Which output of the operator is returned.
   /// - Throws: ``LayerError/invalid(layer:reason:)`` if the operator refuses shapes or attributes.
   public mutating func node(
@@ -146,7 +147,9 @@ public struct NetworkBuilder: Sendable {
   /// - Parameters:
   ///   - name: Its name after the layer's and a dot, such as `weight`.
   ///   - shape: All extents; a parameter has no batch axis.
+  ///   - initializer: How it starts.
   ///   - fanIn: Connections into a unit, for initializers that scale; `fanOut` those out of it.
+  ///   - fanOut: Outputs that one input reaches, for initialisers that ask.
   ///   - rows: Extent of the first axis if `nil`; for orthogonal matrices.
   public mutating func parameter(
     _ name: String, _ shape: [Int], _ initializer: Initializer, fanIn: Int = 1, fanOut: Int = 1,

@@ -6,5 +6,6 @@ public struct Signal: Sendable, Hashable {
   public let name: String
   /// Extents for one sample, without the batch axis, which every signal has first.
   public let shape: [Int]
+  /// Type of the elements.
   public let dataType: DataType
 }

@@ -3,19 +3,27 @@ import VitrineTensor
 
 /// A function applied to every element, or along the last axis.
 public enum ActivationFunction: Sendable, Hashable {
+  /// max(x, 0).
   case relu
   /// `slope · x` below 0.
   case leakyReLU(slope: Double)
+  /// x above 0, e^x − 1 below.
   case elu
+  /// ELU with the constants that keep mean 0 and variance 1.
   case selu
   /// `x · Φ(x)` with the normal distribution `Φ`.
   case gelu
   /// `x · sigmoid(x)`.
   case silu
+  /// x · tanh(ln(1 + e^x)).
   case mish
+  /// x · min(max(x + 3, 0), 6) / 6.
   case hardSwish
+  /// 1 / (1 + e^−x).
   case sigmoid
+  /// The hyperbolic tangent.
   case tanh
+  /// ln(1 + e^x).
   case softplus
   /// Along the last axis.
   case softmax
@@ -46,10 +54,12 @@ public enum ActivationFunction: Sendable, Hashable {
 /// Its automatic name is that of the function: `relu1`, `gelu1`.
 public struct Activation: Block {
   public let name: String?
+  /// What is applied to each element.
   public let function: ActivationFunction
 
   public var kind: String { function.kind }
 
+  /// Creates the layer.
   public init(_ function: ActivationFunction, name: String? = nil) {
     self.function = function
     self.name = name

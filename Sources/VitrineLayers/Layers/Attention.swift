@@ -18,6 +18,8 @@ public struct MultiHeadAttention: Block {
   /// - Parameters:
   ///   - heads: A divisor of the features.
   ///   - dropout: Rate at which training leaves out attention weights.
+  ///   - weights: How the weights start.
+  ///   - name: The layer's name; numbered by its kind if `nil`.
   public init(
     heads: Int, dropout: Double = 0, weights: Initializer = .glorotUniform, name: String? = nil
   ) {
@@ -99,7 +101,9 @@ public struct TransformerEncoderBlock: Block {
   ///   - heads: A divisor of the features.
   ///   - feedForward: Units of the first dense layer; the second has as many as there are features.
   ///   - dropout: Rate in training, behind attention and behind both dense layers.
+  ///   - activation: Between the two dense layers.
   ///   - normalizesFirst: Whether each part normalises its input, instead of the sum behind it.
+  ///   - name: The layer's name; numbered by its kind if `nil`.
   public init(
     heads: Int, feedForward: Int, dropout: Double = 0, activation: ActivationFunction = .gelu,
     normalizesFirst: Bool = true, name: String? = nil

@@ -9,6 +9,7 @@ public struct Sequential: Block {
 
   public var kind: String { "" }
 
+  /// Creates the network.
   public init(_ name: String? = nil, @BlockBuilder blocks: () -> [any Block]) {
     self.name = name
     self.blocks = blocks()
@@ -31,7 +32,10 @@ public struct Residual: Block {
 
   public var kind: String { "" }
 
-  /// - Parameter name: With a name, the layers inside are called `name.conv1`, and the sum `name.add1`.
+  /// - Parameters:
+  ///   - name: With a name, the layers inside are called `name.conv1`, and the sum `name.add1`.
+  ///   - blocks: What the sum adds to the shortcut.
+  ///   - shortcut: The other way; the input itself if empty.
   public init(
     _ name: String? = nil, @BlockBuilder blocks: () -> [any Block],
     @BlockBuilder shortcut: () -> [any Block] = { [] }
@@ -84,8 +88,11 @@ public struct Concatenate: Block {
 
   public var kind: String { "concatenate" }
 
-  /// - Parameter axis: Counted without the batch axis, from the end if negative; 0 is that of the
-  ///   channels.
+  /// - Parameters:
+  ///   - axis: Counted without the batch axis, from the end if negative; 0 is that of the
+  ///     channels.
+  ///   - name: The layer's name; numbered by its kind if `nil`.
+  ///   - branches: Blocks that all get the input.
   public init(axis: Int = 0, name: String? = nil, @BlockBuilder branches: () -> [any Block]) {
     self.axis = axis
     self.name = name

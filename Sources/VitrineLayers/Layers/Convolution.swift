@@ -23,8 +23,15 @@ public struct Conv1D: Block {
   /// - Parameters:
   ///   - filters: Channels of the output.
   ///   - kernel: Taps of the window.
+  ///   - stride: Distance between windows.
+  ///   - padding: What lies beyond the border.
   ///   - dilation: Distance between taps.
   ///   - groups: Parts of the channels that do not see each other.
+  ///   - activation: Applied to the output; none if `nil`.
+  ///   - hasBias: Whether a bias is added.
+  ///   - weights: How the weights start.
+  ///   - bias: How the bias starts.
+  ///   - name: The layer's name; numbered by its kind if `nil`.
   public init(
     _ filters: Int, kernel: Int, stride: Int = 1, padding: Padding = .valid, dilation: Int = 1,
     groups: Int = 1, activation: ActivationFunction? = nil, hasBias: Bool = true,
@@ -54,9 +61,16 @@ public struct Conv2D: Block {
   /// - Parameters:
   ///   - filters: Channels of the output.
   ///   - kernel: Rows and columns of the window.
+  ///   - stride: Distance between windows.
+  ///   - padding: What lies beyond the border.
   ///   - dilation: Distance between taps.
   ///   - groups: Parts of the channels that do not see each other; as many as channels for a
   ///     depthwise convolution.
+  ///   - activation: Applied to the output; none if `nil`.
+  ///   - hasBias: Whether a bias is added.
+  ///   - weights: How the weights start.
+  ///   - bias: How the bias starts.
+  ///   - name: The layer's name; numbered by its kind if `nil`.
   public init(
     _ filters: Int, kernel: Int, stride: Int = 1, padding: Padding = .valid, dilation: Int = 1,
     groups: Int = 1, activation: ActivationFunction? = nil, hasBias: Bool = true,

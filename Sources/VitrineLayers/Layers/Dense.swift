@@ -7,6 +7,7 @@ import VitrineTensor
 /// `[unit, feature]` and `bias` `[unit]`.
 public struct Dense: Block {
   public let name: String?
+  /// Extent of the output.
   public let units: Int
   private let hasBias: Bool
   private let activation: ActivationFunction?
@@ -16,8 +17,12 @@ public struct Dense: Block {
   public var kind: String { "dense" }
 
   /// - Parameters:
+  ///   - units: Extent of the output.
   ///   - activation: Applied behind the layer, as a layer of its own.
+  ///   - hasBias: Whether a bias is added.
   ///   - weights: How `weight` starts, `bias` likewise.
+  ///   - bias: How the bias starts.
+  ///   - name: The layer's name; numbered by its kind if `nil`.
   public init(
     _ units: Int, activation: ActivationFunction? = nil, hasBias: Bool = true,
     weights: Initializer = .glorotUniform, bias: Initializer = .zeros, name: String? = nil

@@ -12,6 +12,7 @@ public struct Embedding: Block {
 
   public var kind: String { "embedding" }
 
+  /// Creates the layer.
   public init(
     _ count: Int, features: Int, weights: Initializer = .normal(standardDeviation: 0.05),
     name: String? = nil
@@ -46,6 +47,7 @@ public struct PositionEmbedding: Block {
 
   public var kind: String { "positionembedding" }
 
+  /// Creates the layer.
   public init(weights: Initializer = .normal(standardDeviation: 0.02), name: String? = nil) {
     self.weights = weights
     self.name = name

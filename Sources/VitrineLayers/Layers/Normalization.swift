@@ -18,6 +18,7 @@ public struct BatchNorm: Block {
   /// - Parameters:
   ///   - epsilon: Added to the variance.
   ///   - momentum: Share of the old statistics that a training step keeps.
+  ///   - name: The layer's name; numbered by its kind if `nil`.
   public init(epsilon: Double = 1e-5, momentum: Double = 0.9, name: String? = nil) {
     self.epsilon = epsilon
     self.momentum = momentum
@@ -54,7 +55,9 @@ public struct LayerNorm: Block {
 
   public var kind: String { "layernorm" }
 
-  /// - Parameter epsilon: Added to the variance.
+  /// - Parameters:
+  ///   - epsilon: Added to the variance.
+  ///   - name: The layer's name; numbered by its kind if `nil`.
   public init(epsilon: Double = 1e-5, name: String? = nil) {
     self.epsilon = epsilon
     self.name = name
@@ -83,6 +86,7 @@ public struct Dropout: Block {
 
   public var kind: String { "dropout" }
 
+  /// Creates the layer.
   public init(_ rate: Double, name: String? = nil) {
     self.rate = rate
     self.name = name

@@ -8,7 +8,11 @@ public struct MaxPool2D: Block {
 
   public var kind: String { "maxpool" }
 
-  /// - Parameter stride: The window's own extent if `nil`.
+  /// - Parameters:
+  ///   - size: Extent of the window, in elements, along each axis.
+  ///   - stride: The window's own extent if `nil`.
+  ///   - padding: What lies beyond the border.
+  ///   - name: The layer's name; numbered by its kind if `nil`.
   public init(_ size: Int, stride: Int? = nil, padding: Padding = .valid, name: String? = nil) {
     self.name = name
     windows = Windows(size, stride, padding, axes: 2)
@@ -28,7 +32,11 @@ public struct AveragePool2D: Block {
 
   public var kind: String { "averagepool" }
 
-  /// - Parameter stride: The window's own extent if `nil`.
+  /// - Parameters:
+  ///   - size: Extent of the window, in elements, along each axis.
+  ///   - stride: The window's own extent if `nil`.
+  ///   - padding: What lies beyond the border.
+  ///   - name: The layer's name; numbered by its kind if `nil`.
   public init(_ size: Int, stride: Int? = nil, padding: Padding = .valid, name: String? = nil) {
     self.name = name
     windows = Windows(size, stride, padding, axes: 2)
@@ -48,7 +56,11 @@ public struct MaxPool1D: Block {
 
   public var kind: String { "maxpool" }
 
-  /// - Parameter stride: The window's own extent if `nil`.
+  /// - Parameters:
+  ///   - size: Extent of the window, in elements, along each axis.
+  ///   - stride: The window's own extent if `nil`.
+  ///   - padding: What lies beyond the border.
+  ///   - name: The layer's name; numbered by its kind if `nil`.
   public init(_ size: Int, stride: Int? = nil, padding: Padding = .valid, name: String? = nil) {
     self.name = name
     windows = Windows(size, stride, padding, axes: 1)
@@ -67,7 +79,11 @@ public struct AveragePool1D: Block {
 
   public var kind: String { "averagepool" }
 
-  /// - Parameter stride: The window's own extent if `nil`.
+  /// - Parameters:
+  ///   - size: Extent of the window, in elements, along each axis.
+  ///   - stride: The window's own extent if `nil`.
+  ///   - padding: What lies beyond the border.
+  ///   - name: The layer's name; numbered by its kind if `nil`.
   public init(_ size: Int, stride: Int? = nil, padding: Padding = .valid, name: String? = nil) {
     self.name = name
     windows = Windows(size, stride, padding, axes: 1)
@@ -85,6 +101,7 @@ public struct GlobalAveragePool: Block {
 
   public var kind: String { "globalaveragepool" }
 
+  /// Creates the layer.
   public init(name: String? = nil) { self.name = name }
 
   public func connect(_ input: Signal, _ builder: inout NetworkBuilder) throws -> Signal {
@@ -102,6 +119,7 @@ public struct MeanOverSteps: Block {
 
   public var kind: String { "meanoversteps" }
 
+  /// Creates the layer.
   public init(name: String? = nil) { self.name = name }
 
   public func connect(_ input: Signal, _ builder: inout NetworkBuilder) throws -> Signal {

@@ -80,8 +80,13 @@ public struct RNN: Block {
   public var kind: String { "rnn" }
 
   /// - Parameters:
+  ///   - units: Extent of the output.
   ///   - layers: So many layers one upon the other.
+  ///   - isBidirectional: Whether a second pass goes from the last step to the first.
   ///   - returnsSequences: Whether to return the states of all steps, not of the last one only.
+  ///   - weights: How the weights start.
+  ///   - recurrentWeights: How the weights of the state start.
+  ///   - name: The layer's name; numbered by its kind if `nil`.
   public init(
     _ units: Int, layers: Int = 1, isBidirectional: Bool = false, returnsSequences: Bool = false,
     weights: Initializer = .glorotUniform, recurrentWeights: Initializer = .glorotUniform,
@@ -112,8 +117,13 @@ public struct GRU: Block {
   public var kind: String { "gru" }
 
   /// - Parameters:
+  ///   - units: Extent of the output.
   ///   - layers: So many layers one upon the other.
+  ///   - isBidirectional: Whether a second pass goes from the last step to the first.
   ///   - returnsSequences: Whether to return the states of all steps, not of the last one only.
+  ///   - weights: How the weights start.
+  ///   - recurrentWeights: How the weights of the state start.
+  ///   - name: The layer's name; numbered by its kind if `nil`.
   public init(
     _ units: Int, layers: Int = 1, isBidirectional: Bool = false, returnsSequences: Bool = false,
     weights: Initializer = .glorotUniform, recurrentWeights: Initializer = .glorotUniform,
@@ -144,8 +154,13 @@ public struct LSTM: Block {
   public var kind: String { "lstm" }
 
   /// - Parameters:
+  ///   - units: Extent of the output.
   ///   - layers: So many layers one upon the other.
+  ///   - isBidirectional: Whether a second pass goes from the last step to the first.
   ///   - returnsSequences: Whether to return the states of all steps, not of the last one only.
+  ///   - weights: How the weights start.
+  ///   - recurrentWeights: How the weights of the state start.
+  ///   - name: The layer's name; numbered by its kind if `nil`.
   public init(
     _ units: Int, layers: Int = 1, isBidirectional: Bool = false, returnsSequences: Bool = false,
     weights: Initializer = .glorotUniform, recurrentWeights: Initializer = .glorotUniform,

@@ -7,6 +7,7 @@ public struct Flatten: Block {
 
   public var kind: String { "flatten" }
 
+  /// Creates the layer.
   public init(name: String? = nil) { self.name = name }
 
   public func connect(_ input: Signal, _ builder: inout NetworkBuilder) throws -> Signal {
@@ -21,7 +22,9 @@ public struct Reshape: Block {
 
   public var kind: String { "reshape" }
 
-  /// - Parameter shape: Extents without the batch axis; one may be -1 for what remains.
+  /// - Parameters:
+  ///   - shape: Extents without the batch axis; one may be -1 for what remains.
+  ///   - name: The layer's name; numbered by its kind if `nil`.
   public init(_ shape: [Int], name: String? = nil) {
     self.shape = shape
     self.name = name
@@ -54,7 +57,9 @@ public struct Permute: Block {
 
   public var kind: String { "permute" }
 
-  /// - Parameter order: Axis `i` of the output is axis `order[i]` of the input, the batch not counted.
+  /// - Parameters:
+  ///   - order: Axis `i` of the output is axis `order[i]` of the input, the batch not counted.
+  ///   - name: The layer's name; numbered by its kind if `nil`.
   public init(_ order: [Int], name: String? = nil) {
     self.order = order
     self.name = name

@@ -14,6 +14,8 @@ package struct Einsum: Operator {
     try node.expect(inputs: count...count)
   }
 
+  package var pushforwardRule: PushforwardRule { .multilinear(additive: []) }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     [ValueType(try Layout(equation, shapes(of: inputs)).output, .float32)]
   }

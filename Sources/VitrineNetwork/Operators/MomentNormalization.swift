@@ -26,6 +26,8 @@ package struct LayerNormalization: Operator {
     epsilon = try node.real("epsilon", default: Double(Float(1e-5)))
   }
 
+  package var pushforwardRule: PushforwardRule { .own }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let layout = try Layout(self, RealInputs(inputs, "X", "Scale", "B", optional: 1))
     return [layout.input, layout.moments, layout.moments].map { ValueType($0, .float32) }
@@ -53,6 +55,21 @@ package struct LayerNormalization: Operator {
     let layout = try Layout(self, RealInputs(point.inputs, "X", "Scale", "B", optional: 1))
     return try layout.groups.pullback(
       cotangents, epsilon, at: point, [layout.input, layout.moments, layout.moments], T.self)
+  }
+
+  @_specialize(where T == Float)
+  @_specialize(where T == Double)
+  package func pushforward<T: RealScalar>(
+    _ tangents: [Tensor?], at point: Point, _: T.Type
+  ) throws -> [Tensor?] {
+    guard let tangent = tangents.optional(0) else { return point.outputs.map { _ in nil } }
+    let layout = try Layout(self, RealInputs(point.inputs, "X", "Scale", "B", optional: 1))
+    let (output, moments) = try layout.groups.pushforward(tangent, epsilon, at: point, T.self)
+    return [
+      output,
+      try Tensor(moments.means, shape: layout.moments.dimensions),
+      try Tensor(moments.reciprocals, shape: layout.moments.dimensions),
+    ]
   }
 
   private struct Layout {
@@ -96,6 +113,8 @@ package struct InstanceNormalization: Operator {
     epsilon = try node.real("epsilon", default: Double(Float(1e-5)))
   }
 
+  package var pushforwardRule: PushforwardRule { .own }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let inputs = try RealInputs(inputs, "input", "scale", "B")
     _ = try groups(inputs)
@@ -122,6 +141,16 @@ package struct InstanceNormalization: Operator {
     let inputs = try RealInputs(point.inputs, "input", "scale", "B")
     return try groups(inputs).pullback(
       cotangents, epsilon, at: point, [try inputs.shape(0)], T.self)
+  }
+
+  @_specialize(where T == Float)
+  @_specialize(where T == Double)
+  package func pushforward<T: RealScalar>(
+    _ tangents: [Tensor?], at point: Point, _: T.Type
+  ) throws -> [Tensor?] {
+    guard let tangent = tangents.optional(0) else { return point.outputs.map { _ in nil } }
+    let groups = try groups(RealInputs(point.inputs, "input", "scale", "B"))
+    return [try groups.pushforward(tangent, epsilon, at: point, T.self).output]
   }
 
   private func groups(_ inputs: RealInputs) throws -> NormalizedGroups {
@@ -155,6 +184,8 @@ package struct GroupNormalization: Operator {
     hasParameterPerGroup = node.opset < 21
   }
 
+  package var pushforwardRule: PushforwardRule { .own }
+
   package func infer(_ inputs: [ValueType?]) throws -> [ValueType] {
     let inputs = try RealInputs(inputs, "X", "scale", "bias")
     _ = try groups(inputs)
@@ -181,6 +212,16 @@ package struct GroupNormalization: Operator {
     let inputs = try RealInputs(point.inputs, "X", "scale", "bias")
     return try groups(inputs).pullback(
       cotangents, epsilon, at: point, [try inputs.shape(0)], T.self)
+  }
+
+  @_specialize(where T == Float)
+  @_specialize(where T == Double)
+  package func pushforward<T: RealScalar>(
+    _ tangents: [Tensor?], at point: Point, _: T.Type
+  ) throws -> [Tensor?] {
+    guard let tangent = tangents.optional(0) else { return point.outputs.map { _ in nil } }
+    let groups = try groups(RealInputs(point.inputs, "X", "scale", "bias"))
+    return [try groups.pushforward(tangent, epsilon, at: point, T.self).output]
   }
 
   private func groups(_ inputs: RealInputs) throws -> NormalizedGroups {

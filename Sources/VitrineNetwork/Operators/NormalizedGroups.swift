@@ -125,6 +125,48 @@ struct NormalizedGroups {
     return results
   }
 
+  /// Returns the tangents of the output, the means and the reciprocals for a tangent of the input.
+  ///
+  /// But for the scale, the Jacobian is symmetric: the pullback with a scale of one carries the tangent.
+  @inline(__always)
+  func pushforward<T: RealScalar>(
+    _ tangent: Tensor, _ epsilon: Double, at point: Point, _: T.Type
+  ) throws -> (output: Tensor, moments: Moments<T>) {
+    let input = try point.inputs.required(0)
+    let scale = try point.inputs.required(1)
+    var inputs = point.inputs
+    inputs[1] = Tensor(repeating: T(1), shape: scale.shape)
+    let place = Point(
+      inputs: inputs, outputs: point.outputs, wanted: inputs.indices.map { $0 == 0 })
+    let centered = try pullback([tangent], epsilon, at: place, [input.shape], T.self)[0]
+    let none = Moments<T>(
+      means: Array(repeating: 0, count: count), reciprocals: Array(repeating: 1, count: count))
+    let moments = try moments(of: input, epsilon, T.self)
+    var changes = none
+    try input.read(as: T.self) { x in
+      try tangent.read(as: T.self) { t in
+        for group in 0..<count {
+          let mean = Double(moments.means[group])
+          let reciprocal = Double(moments.reciprocals[group])
+          var sum = 0.0
+          var moment = 0.0
+          for k in group * size..<(group + 1) * size {
+            sum += Double(t[k])
+            moment += Double(t[k]) * (Double(x[k]) - mean)
+          }
+          changes.means[group] = T(sum / Double(size))
+          changes.reciprocals[group] = T(
+            -moment / Double(size) * reciprocal * reciprocal * reciprocal)
+        }
+      }
+    }
+    return (
+      try normalized(
+        centered ?? Tensor(zeros: input.shape, T.dataType), none, scale: scale, bias: nil),
+      changes
+    )
+  }
+
   /// With `x̂ = (x - mean) · r` and `h = g · scale`: `r · (h - mean(h) - x̂ · mean(h · x̂))`, and what
   /// the moments themselves pass on.
   @inline(__always)

@@ -36,7 +36,7 @@ struct KernelFunction {
     }
   }
 
-  private init(_ function: vk_function, _ alpha: Double = 0, _ beta: Double = 0) {
+  init(_ function: vk_function, _ alpha: Double = 0, _ beta: Double = 0) {
     self.function = function
     self.alpha = Float(alpha)
     self.beta = Float(beta)
@@ -97,9 +97,8 @@ struct Fusion {
     var paddings: [Int: Int] = [:]
     var result: [FusedNode] = []
     for index in wiring.nodes.indices where needed[index] && !absorbed[index] {
-      guard let first = wiring.nodes[index].outputs.first, let output = first else {
-        continue
-      }
+      // A node may leave its first output out, as an LSTM of which only the last state is read.
+      guard let output = wiring.nodes[index].outputs.compactMap({ $0 }).first else { continue }
       var fused = FusedNode(
         node: index, input: wiring.nodes[index].inputs.first.flatMap { $0 } ?? 0, output: output,
         position: index)

@@ -13,6 +13,8 @@ package struct GradientTerms {
   }
 
   let source: Int
+  /// The channels of `source` outside which the cotangent is zero; `nil` for all.
+  let channels: Set<Int>?
   /// Of the whole batch.
   let cotangent: Tensor
   /// The values y.

@@ -124,6 +124,8 @@ final class Stopwatch: Sendable {
 private func kernelName(_ kind: vk_kind) -> String {
   switch kind {
   case VK_CONVOLUTION: "convolution"
+  case VK_WINOGRAD: "Winograd convolution"
+  case VK_SPECTRAL: "spectral convolution"
   case VK_DEPTHWISE: "depthwise convolution"
   case VK_MAX_POOL, VK_MAX_POOL_BACKWARD: "max pooling"
   case VK_AVERAGE_POOL, VK_AVERAGE_POOL_BACKWARD: "average pooling"

@@ -224,14 +224,14 @@ extension PlanBuilder {
       if path.isActive[input] { try emit(convolution, fused, given: given, to: input) }
       if let residual = fused.residual, path.isActive[residual] { handOn(given, to: residual) }
     case .product(let product):
-      let weights = try constants.constant(.init(node: fused.node, use: "product transposed")) {
-        try product.packed(transposed: true)
+      let weights = try constants.constant(.init(node: fused.node, use: "product")) {
+        try product.packed(threads: threads)
       }
       let rows = denseRows(given)
       contribute(to: input, canMask: false) { planes, epilogue in
         emitProduct(
           from: rows, to: planes, inner: product.columns, columns: product.inner,
-          weights: hold(weights), bias: nil, function: nil,
+          weights: hold(weights), transposed: true, bias: nil, function: nil,
           accumulates: epilogue.residual != nil)
       }
     case .affine(let scale, _):
@@ -327,9 +327,14 @@ extension PlanBuilder {
   private func emit(
     _ convolution: PlanarConvolution, _ fused: FusedNode, given: Planes, to input: Int
   ) throws {
+    if neededChannels[fused.node] == nil,
+      try emitStem(convolution, fused, given: given, to: input)
+    {
+      return
+    }
     guard convolution.isDepthwise else {
       try contribute(to: input) { planes, epilogue in
-        if suitsWinograd(convolution, output: planes.shape) {
+        if suitsWinograd(convolution, output: planes.shape), neededChannels[fused.node] == nil {
           try emitWinograd(
             convolution, from: given, to: planes, backward: true, epilogue: epilogue,
             [fused.batchNormalization ?? -1])
@@ -342,7 +347,7 @@ extension PlanBuilder {
     if let tiling = backwardTiling(of: convolution) {
       try contribute(to: input) { planes, epilogue in
         try emitSpectral(
-          convolution, fused, tiling, from: given, to: planes, backward: true, epilogue: epilogue)
+          convolution, fused, tiling, from: given, to: planes, epilogue: epilogue)
       }
       return
     }
@@ -364,29 +369,58 @@ extension PlanBuilder {
     }
   }
 
+  /// Emits the gradient with respect to a network's input of few channels, straight to row-major
+  /// memory; returns whether it could.
+  private func emitStem(
+    _ convolution: PlanarConvolution, _ fused: FusedNode, given: Planes, to input: Int
+  ) throws -> Bool {
+    guard wiring.inputs.contains(input), cotangents[input] == nil, cotangentSlots[input] == nil,
+      remainingContributions[input] == 1, masks[input] == nil,
+      let together = try convolution.phasesTogether()
+    else { return false }
+    let planes = newPlanes(
+      PlaneShape(
+        given.shape.images, together.outputs, together.rows.output, together.columns.output),
+      halo: Halo())
+    try emitConvolution(
+      together, from: given, to: planes, epilogue: Epilogue(), use: "stem backward",
+      [fused.batchNormalization ?? -1, fused.padding ?? -1])
+    let slot = newSlot()
+    let shape = cotangentShape(of: input)
+    cotangentSlots[input] = slot
+    let whole = planeShape(of: input).with(images: planes.shape.images)
+    unpack(planes, into: slot, shape: shape, as: whole, spread: convolution.rows.stride)
+    finish(input, isMasked: false)
+    return true
+  }
+
   private func emitPhases(
     _ convolution: PlanarConvolution, _ fused: FusedNode, given: Planes, to planes: Planes,
     epilogue: Epilogue, use: String = "backward"
   ) throws {
+    // Inputs that no window reads get nothing: zeros, unless what is there stays.
+    let staysAsIs = epilogue.residual != nil && epilogue.readMask == nil
+    if epilogue.residual == nil, convolution.hasEmptyPhase {
+      emitFill(planes, interior: true)
+    }
     try forEachPhase(convolution, planes: planes, epilogue: epilogue) { phase, epilogue in
-      let groups = try convolution.slices(backward: true).map { slice in
-        let weights = try constants.constant(
-          .init(
-            node: fused.node, use: use,
-            variant: [
-              fused.batchNormalization ?? -1, fused.padding ?? -1, slice.block, phase.target.row,
-              phase.target.column,
-            ])
-        ) { try convolution.packed(slice, taps: phase.taps.map(\.index), backward: true) }
-        return KernelGroup(
-          slice: slice, weights: hold(weights),
-          offsets: slice.inputBlocks.flatMap { block in
-            phase.taps.map {
-              Int32(
-                truncatingIfNeeded: block * given.blockStride + $0.row * given.rowStride
-                  + $0.column * 16)
-            }
-          })
+      if phase.taps.isEmpty, staysAsIs || epilogue.residual == nil { return }
+      let channels = neededChannels[fused.node]
+      let groups = try kernelGroups(
+        convolution, convolution.slices(backward: true).map { $0.reading(channels) },
+        taps: phase.taps.map(\.index), backward: true,
+        .init(
+          node: fused.node, use: use,
+          variant: [
+            fused.batchNormalization ?? -1, fused.padding ?? -1, phase.target.row,
+            phase.target.column,
+          ])
+      ) { block in
+        phase.taps.map {
+          Int32(
+            truncatingIfNeeded: block * given.blockStride + $0.row * given.rowStride
+              + $0.column * 16)
+        }
       }
       emitConvolution(
         from: given, to: planes, groups: groups, stepY: 1, stepX: 1, epilogue: epilogue,

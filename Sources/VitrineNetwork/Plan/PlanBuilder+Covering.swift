@@ -126,7 +126,6 @@ extension PlanBuilder {
     var operands: [BoxOperand]
     switch lowerings[index] {
     case .convolution(let convolution):
-      guard !convolution.isDepthwise || tiling(of: convolution) == nil else { return nil }
       operands = [
         BoxOperand(value: input, rows: convolution.rows, columns: convolution.columns)
       ]

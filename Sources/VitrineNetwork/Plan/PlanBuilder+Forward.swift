@@ -9,10 +9,8 @@ extension PlanBuilder {
       let input = fused.input
       switch lowering {
       case .convolution(let convolution):
-        // The repeated copy of a depthwise input gets the halo instead; spectral tiles need none.
-        if convolution.isDepthwise, convolution.multiplier > 1 || tiling(of: convolution) != nil {
-          continue
-        }
+        // The repeated copy of a depthwise input gets the halo instead.
+        if convolution.isDepthwise, convolution.multiplier > 1 { continue }
         halos[input] = (halos[input] ?? Halo()).union(convolution.halo)
       case .concatenation(let pieces):
         let counts = Dictionary(pieces.map { ($0, 1) }, uniquingKeysWith: +)
@@ -190,12 +188,6 @@ extension PlanBuilder {
     let epilogue = epilogue(of: fused, bias: convolution.bias)
     let key = variant(fused)
     if convolution.isDepthwise {
-      if let tiling = tiling(of: convolution) {
-        try emitSpectral(
-          convolution, fused, tiling, from: planes(of: input), to: output, backward: false,
-          epilogue: epilogue)
-        return
-      }
       try emitDepthwise(convolution, fused, from: planes(of: input), to: output, epilogue: epilogue)
       return
     }
@@ -206,7 +198,8 @@ extension PlanBuilder {
       return
     }
     let source = planes(of: input)
-    if suitsWinograd(convolution, output: output.shape) {
+    // A few channels cost less than the transforms of all.
+    if suitsWinograd(convolution, output: output.shape), neededChannels[fused.node] == nil {
       try emitWinograd(
         convolution, from: source, to: output, backward: false, epilogue: epilogue, key)
       return
@@ -245,15 +238,11 @@ extension PlanBuilder {
   ) throws {
     let offsets = forwardOffsets(convolution, in: source)
     let taps = Array(0..<convolution.taps)
-    let groups = try convolution.slices(backward: false).map { slice in
-      let weights = try constants.constant(
-        .init(node: convolution.node, use: use, variant: key + [slice.block])
-      ) { try convolution.packed(slice, taps: taps, backward: false) }
-      return KernelGroup(
-        slice: slice, weights: hold(weights),
-        offsets: slice.inputBlocks.flatMap { block in
-          offsets.map { Int32(truncatingIfNeeded: block * source.blockStride + $0) }
-        })
+    let groups = try kernelGroups(
+      convolution, needed(convolution.slices(backward: false), of: convolution.node), taps: taps,
+      backward: false, .init(node: convolution.node, use: use, variant: key)
+    ) { block in
+      offsets.map { Int32(truncatingIfNeeded: block * source.blockStride + $0) }
     }
     emitConvolution(
       from: source, to: output, groups: groups, stepY: convolution.rows.stride,
@@ -361,6 +350,28 @@ extension PlanBuilder {
     let offsets: [Int32]
   }
 
+  /// Returns the kernel's groups with their weights, packed once for each key.
+  ///
+  /// - Parameter offsets: Of the taps within an input block.
+  func kernelGroups(
+    _ convolution: PlanarConvolution, _ slices: [PlanarConvolution.Slice], taps: [Int],
+    backward: Bool, _ key: PackedConstants.Key, offsets: (_ block: Int) -> [Int32]
+  ) throws -> [KernelGroup] {
+    let parts = slices.flatMap {
+      [$0.block, $0.inputBlocks.lowerBound, $0.inputBlocks.upperBound]
+    }
+    var weights = hold(
+      try constants.constant(.init(node: key.node, use: key.use, variant: key.variant + parts)) {
+        try convolution.packed(slices, taps: taps, backward: backward, threads: threads)
+      })
+    let counts = convolution.packedCounts(slices, taps: taps.count)
+    return zip(slices, counts).map { slice, count in
+      defer { weights += count }
+      return KernelGroup(
+        slice: slice, weights: weights, offsets: slice.inputBlocks.flatMap(offsets))
+    }
+  }
+
   private func groupTable(_ groups: [KernelGroup]) -> UnsafeMutablePointer<vk_group> {
     table(
       groups.map { group in
@@ -437,7 +448,7 @@ extension PlanBuilder {
     let source = denseRows(planes(of: input))
     let output = destination(of: fused.output)
     let weights = try constants.constant(.init(node: fused.node, use: "product")) {
-      try product.packed(transposed: false)
+      try product.packed(threads: threads)
     }
     let bias = product.bias.map {
       perChannel($0, .init(node: fused.node, use: "bias", variant: variant(fused)))
@@ -465,16 +476,18 @@ extension PlanBuilder {
   }
 
   /// Emits `output = source · weights (+ bias)`, or adds that to the output.
+  ///
+  /// - Parameter transposed: Whether the weights were packed for the product with their transpose.
   func emitProduct(
     from source: Planes, to output: Planes, inner: Int, columns: Int,
-    weights: UnsafePointer<Float>, bias: UnsafePointer<Float>?, function: KernelFunction?,
-    accumulates: Bool
+    weights: UnsafePointer<Float>, transposed: Bool = false, bias: UnsafePointer<Float>?,
+    function: KernelFunction?, accumulates: Bool
   ) {
     guard output.blockStride == 16 else {
       let rows = newPlanes(output.shape, halo: Halo())
       emitProduct(
-        from: source, to: rows, inner: inner, columns: columns, weights: weights, bias: bias,
-        function: function, accumulates: false)
+        from: source, to: rows, inner: inner, columns: columns, weights: weights,
+        transposed: transposed, bias: bias, function: function, accumulates: false)
       var epilogue = Epilogue()
       if accumulates { epilogue.residual = output }
       emitElementwise(VK_COPY, rows, to: output, epilogue: epilogue)
@@ -494,6 +507,7 @@ extension PlanBuilder {
       op.as.product.b_buffer = -1
       op.as.product.bias = bias
       op.as.product.accumulate = accumulates ? 1 : 0
+      op.as.product.transposed = transposed ? 1 : 0
       op.as.product.function = function?.function ?? VK_IDENTITY
       op.as.product.alpha = function?.alpha ?? 0
       op.as.product.beta = function?.beta ?? 0
@@ -631,14 +645,23 @@ extension PlanBuilder {
 }
 
 extension Lowering.MatrixProduct {
-  /// Returns the matrix, or its transpose for the backward pass, as the kernel reads it.
-  func packed(transposed: Bool) throws -> PackedConstant {
-    let (k, n) = transposed ? (columns, inner) : (inner, columns)
-    let (kStride, nStride) = transposed ? (strideN, strideK) : (strideK, strideN)
-    return try weights.withElements(of: Float.self) { weights in
-      PackedConstant(count: (n + 31) / 32 * 32 * k) { packed in
-        guard let weights = weights.baseAddress else { return }
-        vk_pack_matrix(packed, weights, k, n, Int64(kStride), Int64(nStride))
+  /// Returns the matrix as the kernel reads it.
+  func packed(threads: Int) throws -> PackedConstant {
+    try weights.withElements(of: Float.self) { weights in
+      PackedConstant(count: (columns + 31) / 32 * 32 * inner) { packed in
+        guard let source = weights.baseAddress else { return }
+        let pieces = stride(from: 0, to: columns, by: 32).map { column in
+          var piece = vk_packing()
+          piece.kind = VK_PACK_MATRIX
+          piece.packed = packed + column * inner
+          piece.source = source + column * strideN
+          piece.inputs = Int64(inner)
+          piece.outputs = Int64(min(32, columns - column))
+          piece.input_stride = Int64(strideK)
+          piece.output_stride = Int64(strideN)
+          return piece
+        }
+        vk_pack(pieces, pieces.count, Int32(threads))
       }
     }
   }

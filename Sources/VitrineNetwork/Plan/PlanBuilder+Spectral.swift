@@ -52,26 +52,18 @@ extension PlanarConvolution {
 }
 
 extension PlanBuilder {
-  /// How a depthwise convolution is done in the frequency domain; `nil`: tap by tap.
+  /// How the backward pass of a depthwise convolution is done in the frequency domain; `nil`: tap by tap.
   ///
-  /// Maxima over flat regions choose the first of equal values: there, equal windows must give equal
-  /// outputs, which transforms do not.
-  func tiling(of convolution: PlanarConvolution) -> SpectralTiling? {
-    let hasMaxima = wiring.nodes.contains {
-      $0.operation is MaxPool || $0.operation is GlobalMaxPool
-    }
-    return isExact || hasMaxima ? nil : convolution.spectralTiling
-  }
-
-  /// The same for the backward pass, in which nothing is compared.
+  /// The forward pass never is: over an even ground its values must be equal to the last bit, or rounding
+  /// decides which of them max pooling takes, and with it where the gradient goes.
   func backwardTiling(of convolution: PlanarConvolution) -> SpectralTiling? {
     isExact ? nil : convolution.spectralTiling
   }
 
-  /// Emits a depthwise convolution, or its backward pass, in the frequency domain.
+  /// Emits the backward pass of a depthwise convolution in the frequency domain.
   func emitSpectral(
     _ convolution: PlanarConvolution, _ fused: FusedNode, _ tiling: SpectralTiling,
-    from source: Planes, to output: Planes, backward: Bool, epilogue: Epilogue
+    from source: Planes, to output: Planes, epilogue: Epilogue
   ) throws {
     let spectra = hold(
       try constants.constant(
@@ -91,7 +83,7 @@ extension PlanBuilder {
       op.as.spectral.images = Int32(output.shape.images)
       op.as.spectral.filters = Int32(convolution.outputs)
       op.as.spectral.multiplier = Int32(convolution.multiplier)
-      op.as.spectral.transposed = backward ? 1 : 0
+      op.as.spectral.transposed = 1
       op.as.spectral.input_height = Int32(source.shape.height)
       op.as.spectral.input_width = Int32(source.shape.width)
       op.as.spectral.height = Int32(output.shape.height)

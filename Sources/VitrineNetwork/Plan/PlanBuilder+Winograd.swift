@@ -45,13 +45,14 @@ extension PlanBuilder {
   /// has this shape.
   ///
   /// Asks nothing about the batch: a sample gets the same answer alone and in company. A map of few
-  /// tiles does not repay weights four times as large.
+  /// tiles does not repay weights four times as large, unless many variants of a sample share them.
   func suitsWinograd(_ convolution: PlanarConvolution, output: PlaneShape) -> Bool {
     !isExact && convolution.groups == 1
       && [convolution.rows, convolution.columns].allSatisfy {
         $0.kernel == 3 && $0.stride == 1 && $0.dilation == 1
       }
-      && WinogradSchedule.tiles(height: output.height, width: output.width) >= 9
+      && WinogradSchedule.tiles(height: output.height, width: output.width)
+        >= (covering == nil ? 9 : 4)
   }
 
   /// Emits a convolution, or its input gradient, by minimal filtering.
@@ -65,7 +66,7 @@ extension PlanBuilder {
       .init(
         node: convolution.node, use: backward ? "winograd backward" : "winograd forward",
         variant: key)
-    ) { try convolution.packedForWinograd(backward: backward) }
+    ) { try convolution.packedForWinograd(backward: backward, threads: threads) }
     let schedule = WinogradSchedule(
       tiles: output.shape.images
         * WinogradSchedule.tiles(height: output.shape.height, width: output.shape.width),
@@ -102,19 +103,27 @@ extension PlanBuilder {
 
 extension PlanarConvolution {
   /// Returns the transformed weights of all outputs, or of all inputs for the input gradient.
-  fileprivate func packedForWinograd(backward: Bool) throws -> PackedConstant {
+  fileprivate func packedForWinograd(backward: Bool, threads: Int) throws -> PackedConstant {
     let (from, to) = backward ? (outputs, inputs) : (inputs, outputs)
     let (fromStride, toStride) = backward ? (inputs * 9, 9) : (9, inputs * 9)
     let floatsPerOutput = WinogradSchedule.points * ((from + 15) / 16) * 16
     return try weights.withElements(of: Float.self) { weights in
       PackedConstant(count: floatsPerOutput * ((to + 15) / 16) * 16) { packed in
         guard let weights = weights.baseAddress else { return }
-        for first in stride(from: 0, to: to, by: 32) {
-          let count = min(32, to - first)
-          vk_pack_winograd(
-            packed + floatsPerOutput * first, weights + first * toStride, from, count,
-            (count + 15) / 16 * 16, Int64(fromStride), Int64(toStride), backward ? 1 : 0)
+        let pieces = stride(from: 0, to: to, by: 32).map { first in
+          var piece = vk_packing()
+          piece.kind = VK_PACK_WINOGRAD
+          piece.rotated = backward ? 1 : 0
+          piece.packed = packed + floatsPerOutput * first
+          piece.source = weights + first * toStride
+          piece.inputs = Int64(from)
+          piece.outputs = Int64(min(32, to - first))
+          piece.width = (piece.outputs + 15) / 16 * 16
+          piece.input_stride = Int64(fromStride)
+          piece.output_stride = Int64(toStride)
+          return piece
         }
+        vk_pack(pieces, pieces.count, Int32(threads))
       }
     }
   }

@@ -15,6 +15,9 @@ struct PlanRequest: Hashable, Sendable {
   var cotangents = 0
   /// Whether the backward pass is repeated with other cotangents after one forward pass.
   var repeatsBackward = false
+  /// The channels of `source`, or of the only target, that matter; `nil` for all. The others may hold
+  /// anything.
+  var channels: Set<Int>?
   /// Values that are not computed but given as points of straight lines.
   var lines: [Int] = []
   /// Values whose cotangents are summed over the batch, and over repetitions of the plan.
@@ -63,6 +66,8 @@ final class PlanBuilder {
   var remainingContributions: [Int: Int] = [:]
   /// Where the ends of lines, and weighted sums, are kept from one repetition to the next.
   var averaging = Averaging()
+  /// For some convolutions, by node, the output channels that matter.
+  private(set) var neededChannels: [Int: Set<Int>] = [:]
   /// What is covered of an input; `nil` if the plan computes everything.
   var covering: Covering?
   /// The slot in which the source's cotangents come, `[cotangents · batch, …]`: after the inputs.
@@ -120,6 +125,7 @@ final class PlanBuilder {
     slotCount = wiring.inputs.count + (request.source == nil ? 0 : 1)
     averaging.reserveSlots(for: request, &slotCount)
     for (slot, value) in wiring.inputs.enumerated() { slots[value] = slot }
+    if let channels = request.channels { neededChannels = convolutions(leadingTo: channels) }
   }
 
   /// Returns the plan and, for each target and then each site, the slot that will hold it.
@@ -328,16 +334,28 @@ final class PlanBuilder {
   }
 
   /// Emits the conversion of planes to a fresh row-major tensor.
-  func unpack(_ planes: Planes, into slot: Int, shape: Shape) {
+  ///
+  /// - Parameters:
+  ///   - whole: The tensor's extents, if its pixels are `spread` × `spread` for each of the planes.
+  func unpack(
+    _ planes: Planes, into slot: Int, shape: Shape, as whole: PlaneShape? = nil, spread: Int = 0
+  ) {
     reserve(shape.count * 4)
     emitHost { _ in
-      // The conversion that follows writes every element.
-      { frame in frame.slots[slot] = Tensor(uninitialized: shape, of: Float.self) { _ in } }
+      { frame in
+        // Without a spread the conversion that follows writes every element.
+        frame.slots[slot] =
+          spread > 0
+          ? Tensor(zeros: shape) : Tensor(uninitialized: shape, of: Float.self) { _ in }
+      }
     }
+    let whole = whole ?? planes.shape
     emit([planes.buffer], slots: [slot]) { layout in
-      changeLayout(
-        VK_UNPACK, layout.map(planes), planes.shape, plainBuffer: slot + 1, offset: 0,
-        imageStride: planes.shape.channels * planes.shape.height * planes.shape.width)
+      var op = changeLayout(
+        VK_UNPACK, layout.map(planes), whole, plainBuffer: slot + 1, offset: 0,
+        imageStride: whole.channels * whole.height * whole.width)
+      op.as.layout.spread = Int32(spread)
+      return op
     }
   }
 

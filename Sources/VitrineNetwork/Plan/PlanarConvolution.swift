@@ -15,6 +15,7 @@ struct PlanarConvolution {
   let bias: [Float]?
 
   var taps: Int { rows.kernel * columns.kernel }
+
   var inputsPerGroup: Int { inputs / groups }
 
   /// Whether every output channel has a filter for one input channel only, and filtering channel by
@@ -33,19 +34,18 @@ struct PlanarConvolution {
 
   /// What the backward pass reads around the output's cotangent.
   var cotangentHalo: Halo {
-    var halo = Halo()
-    for phase in phases(rows) where !phase.taps.isEmpty {
-      halo.top = max(halo.top, -(phase.taps.map(\.shift).min() ?? 0))
-      halo.bottom = max(
-        halo.bottom, phase.count - 1 + (phase.taps.map(\.shift).max() ?? 0) - (rows.output - 1))
-    }
-    for phase in phases(columns) where !phase.taps.isEmpty {
-      halo.left = max(halo.left, -(phase.taps.map(\.shift).min() ?? 0))
-      halo.right = max(
-        halo.right,
-        phase.count - 1 + (phase.taps.map(\.shift).max() ?? 0) - (columns.output - 1))
-    }
-    return halo
+    let (vertical, horizontal) = (shifts(rows), shifts(columns))
+    return Halo(
+      top: max(0, -vertical.lowerBound), left: max(0, -horizontal.lowerBound),
+      bottom: max(0, phases(rows)[0].count + vertical.upperBound - rows.output),
+      right: max(0, phases(columns)[0].count + horizontal.upperBound - columns.output))
+  }
+
+  /// From the first to the last output that an input of any phase reaches, relative to its own.
+  private func shifts(_ window: Window) -> ClosedRange<Int> {
+    let all = phases(window).flatMap { $0.taps.map(\.shift) }
+    guard let first = all.min(), let last = all.max() else { return 0...0 }
+    return first...last
   }
 
   /// How far the last window reaches past the input.
@@ -65,6 +65,11 @@ struct PlanarConvolution {
     let taps: [(index: Int, shift: Int)]
   }
 
+  /// Whether some inputs reach no output.
+  var hasEmptyPhase: Bool {
+    [rows, columns].contains { phases($0).contains { $0.taps.isEmpty } }
+  }
+
   func phases(_ window: Window) -> [Phase] {
     (0..<min(window.stride, window.input)).map { start in
       var taps: [(index: Int, shift: Int)] = []
@@ -79,6 +84,55 @@ struct PlanarConvolution {
         start: start, count: (window.input - start + window.stride - 1) / window.stride,
         taps: taps)
     }
+  }
+}
+
+// MARK: - All phases together
+
+extension PlanarConvolution {
+  /// The input gradient as one convolution with stride 1 over the cotangent, whose outputs are the channels
+  /// of `stride` × `stride` neighbouring inputs: lane `(row · stride + column) · inputs + channel`.
+  ///
+  /// A few input channels would leave most of a vector's lanes idle if each phase were computed by
+  /// itself. `nil` unless strides are equal, above 1, and there are few channels.
+  func phasesTogether() throws -> PlanarConvolution? {
+    let step = rows.stride
+    guard groups == 1, step > 1, columns.stride == step, inputs * step * step <= 64, inputs <= 4,
+      rows.input >= step, columns.input >= step
+    else { return nil }
+    let (vertical, horizontal) = (shifts(rows), shifts(columns))
+    func window(_ window: Window, _ shifts: ClosedRange<Int>) -> Window {
+      Window(
+        input: window.output, kernel: shifts.count, stride: 1, dilation: 1,
+        padBefore: -shifts.lowerBound, padAfter: 0, output: phases(window)[0].count)
+    }
+    let lanes = inputs * step * step
+    var together = [Float](
+      repeating: 0, count: lanes * outputs * vertical.count * horizontal.count)
+    try weights.withElements(of: Float.self) { weights in
+      for (dy, y) in phases(rows).enumerated() {
+        for (dx, x) in phases(columns).enumerated() {
+          for (yTap, xTap) in y.taps.flatMap({ yTap in x.taps.map { (yTap, $0) } }) {
+            for channel in 0..<inputs {
+              let lane = (dy * step + dx) * inputs + channel
+              for output in 0..<outputs {
+                let source = (output * inputs + channel) * taps + yTap.index * columns.kernel
+                let row =
+                  (lane * outputs + output) * vertical.count
+                  + yTap.shift - vertical.lowerBound
+                together[row * horizontal.count + xTap.shift - horizontal.lowerBound] =
+                  weights[source + xTap.index]
+              }
+            }
+          }
+        }
+      }
+    }
+    return PlanarConvolution(
+      node: node, groups: 1, inputs: outputs, outputs: lanes, rows: window(rows, vertical),
+      columns: window(columns, horizontal),
+      weights: try Tensor(
+        together, shape: [lanes, outputs, vertical.count, horizontal.count]), bias: nil)
   }
 }
 
@@ -108,46 +162,71 @@ extension PlanarConvolution {
     }
   }
 
-  /// Returns the packed weights of one slice for some taps.
+  /// Returns the floats of each slice's packed weights for some taps.
+  func packedCounts(_ slices: [Slice], taps: Int) -> [Int] {
+    slices.map { $0.inputBlocks.count * taps * 16 * $0.blocks * 16 }
+  }
+
+  /// Returns the packed weights of all slices for some taps, one slice after the other.
   ///
   /// - Parameter taps: `row · kernel width + column` of each.
-  func packed(_ slice: Slice, taps: [Int], backward: Bool) throws -> PackedConstant {
+  func packed(
+    _ slices: [Slice], taps: [Int], backward: Bool, threads: Int
+  ) throws -> PackedConstant {
+    let counts = packedCounts(slices, taps: taps.count)
+    let (from, to) = backward ? (outputs, inputs) : (inputs, outputs)
+    let tapNumbers = taps.map(Int32.init)
+    return try weights.withElements(of: Float.self) { weights in
+      PackedConstant(count: counts.reduce(0, +)) { packed in
+        guard let source = weights.baseAddress else { return }
+        tapNumbers.withUnsafeBufferPointer { taps in
+          var next = packed
+          var pieces: [vk_packing] = []
+          for (slice, count) in zip(slices, counts) {
+            if groups > 1 {
+              packGroups(slice, taps: tapNumbers, backward: backward, from: weights, into: next)
+            } else {
+              var piece = vk_packing()
+              piece.kind = VK_PACK_WINDOWS
+              piece.packed = next
+              piece.input_stride = Int64(backward ? inputs * self.taps : self.taps)
+              piece.output_stride = Int64(backward ? self.taps : inputs * self.taps)
+              piece.source = source + slice.block * 16 * Int(piece.output_stride)
+              piece.taps = taps.baseAddress
+              piece.tap_count = Int32(taps.count)
+              piece.kernel = Int32(self.taps)
+              piece.inputs = Int64(from)
+              piece.width = Int64(slice.blocks * 16)
+              piece.outputs = min(piece.width, Int64(to - slice.block * 16))
+              pieces.append(piece)
+            }
+            next += count
+          }
+          vk_pack(pieces, pieces.count, Int32(threads))
+        }
+      }
+    }
+  }
+
+  /// Packs one slice of a grouped convolution: channels of other groups inside the same blocks get
+  /// weight zero.
+  private func packGroups(
+    _ slice: Slice, taps: [Int32], backward: Bool, from weights: UnsafeBufferPointer<Float>,
+    into packed: UnsafeMutablePointer<Float>
+  ) {
     let (from, to) = backward ? (outputs, inputs) : (inputs, outputs)
     let width = slice.blocks * 16
-    let lanes = min(width, to - slice.block * 16)
-    let kernel = self.taps
-    let inputStride = backward ? inputsPerGroup * kernel : kernel
-    let outputStride = backward ? kernel : inputsPerGroup * kernel
-    return try weights.withElements(of: Float.self) { weights in
-      PackedConstant(count: slice.inputBlocks.count * taps.count * 16 * width) { packed in
-        guard groups > 1 else {
-          var sources: [Int64] = []
-          var counts: [Int32] = []
-          for block in slice.inputBlocks {
-            for tap in taps {
-              sources.append(
-                Int64(block * 16 * inputStride + slice.block * 16 * outputStride + tap))
-              counts.append(Int32(min(16, from - block * 16)))
-            }
-          }
-          vk_pack_group(
-            packed, weights.baseAddress, sources, counts, sources.count, 16, Int64(inputStride),
-            Int64(outputStride), lanes, width, nil)
-          return
-        }
-        // Channels of other groups inside the same blocks get weight zero.
-        for (t, (block, tap)) in pairs(slice.inputBlocks, taps).enumerated() {
-          for lane in 0..<min(16, from - block * 16) {
-            let source = block * 16 + lane
-            for target in 0..<lanes {
-              let (o, i) =
-                backward
-                ? (source, slice.block * 16 + target) : (slice.block * 16 + target, source)
-              let group = o / (outputs / groups)
-              guard i / inputsPerGroup == group else { continue }
-              packed[(t * 16 + lane) * width + target] =
-                weights[(o * inputsPerGroup + i % inputsPerGroup) * kernel + tap]
-            }
+    for (b, block) in slice.inputBlocks.enumerated() {
+      for (t, tap) in taps.enumerated() {
+        for lane in 0..<min(16, from - block * 16) {
+          let source = block * 16 + lane
+          for target in 0..<min(width, to - slice.block * 16) {
+            let (o, i) =
+              backward
+              ? (source, slice.block * 16 + target) : (slice.block * 16 + target, source)
+            guard i / inputsPerGroup == o / (outputs / groups) else { continue }
+            packed[((b * taps.count + t) * 16 + lane) * width + target] =
+              weights[(o * inputsPerGroup + i % inputsPerGroup) * self.taps + Int(tap)]
           }
         }
       }
@@ -193,9 +272,5 @@ extension PlanarConvolution {
       node: node, groups: 1, inputs: inputs, outputs: outputs, rows: .identity(rows.input),
       columns: .identity(columns.input),
       weights: try Tensor(ones, shape: [outputs, inputs, 1, 1]), bias: nil)
-  }
-
-  private func pairs(_ blocks: Range<Int>, _ taps: [Int]) -> [(Int, Int)] {
-    blocks.flatMap { block in taps.map { (block, $0) } }
   }
 }

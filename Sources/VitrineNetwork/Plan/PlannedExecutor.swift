@@ -32,15 +32,16 @@ final class PlannedExecutor: Engine {
   }
 
   func gradients(
-    of source: Int, withRespectTo sites: [Int], observing targets: [Int], inputs: [Tensor],
-    rules: RuleTable, cotangents: [Tensor]
+    of source: Int, channels: Set<Int>?, withRespectTo sites: [Int], observing targets: [Int],
+    inputs: [Tensor], rules: RuleTable, cotangents: [Tensor]
   ) throws -> (values: [Tensor], gradients: [[Tensor]]) {
     let repetitions = (cotangents.count + cotangentsAtOnce - 1) / cotangentsAtOnce
     let atOnce = repetitions > 1 ? (cotangents.count - 1) / repetitions + 1 : cotangents.count
     let (plan, results) = try plan(
       PlanRequest(
         targets: targets, source: source, sites: sites, rules: rules, cotangents: atOnce,
-        repeatsBackward: repetitions > 1))
+        repeatsBackward: repetitions > 1,
+        channels: channels))
 
     func gradients(_ count: Int, _ slots: [Tensor?]) throws -> [[Tensor]] {
       try (0..<count).map { k in
@@ -83,17 +84,19 @@ final class PlannedExecutor: Engine {
 
   func summation(_ terms: GradientTerms) throws -> GradientSummation? {
     let request = PlanRequest(
-      targets: [], source: terms.source, cotangents: 1, lines: terms.lines.map(\.value),
+      targets: [], source: terms.source, cotangents: 1, channels: terms.channels,
+      lines: terms.lines.map(\.value),
       sums: terms.sums)
     let (plan, results) = try plan(request)
     return try GradientSummation(plan, request, terms, results: results, log: stopwatch.log)
   }
 
   func coveredEvaluation(
-    of target: Int, covering input: Int, _ covered: ChangedRegion
+    of target: Int, channels: Set<Int>?, covering input: Int, _ covered: ChangedRegion
   ) throws -> CoveredEvaluation? {
     let builder = try PlanBuilder(
-      specialization, PlanRequest(targets: [target]), constants: constants, arenas: arenas,
+      specialization, PlanRequest(targets: [target], channels: channels), constants: constants,
+      arenas: arenas,
       isExact: isExact,
       threads: threads, memoryLimit: memoryLimit)
     builder.covering = Covering(input, covered)

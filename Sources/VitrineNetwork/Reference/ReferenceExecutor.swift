@@ -22,8 +22,8 @@ package struct ReferenceExecutor<T: RealScalar>: Engine {
   }
 
   package func gradients(
-    of source: Int, withRespectTo sites: [Int], observing targets: [Int], inputs: [Tensor],
-    rules: RuleTable, cotangents: [Tensor]
+    of source: Int, channels: Set<Int>?, withRespectTo sites: [Int], observing targets: [Int],
+    inputs: [Tensor], rules: RuleTable, cotangents: [Tensor]
   ) throws -> (values: [Tensor], gradients: [[Tensor]]) {
     try gradients(
       of: source, withRespectTo: sites, observing: targets, inputs: inputs, rules: rules

@@ -93,7 +93,13 @@ package final class TrainingEngine {
     }
     let specialization = try Specialization(
       graph.wiring, inputs: types, real: Float.self, memoryLimit: memoryLimit)
-    return ReferenceTraining<Float>(graph, specialization, output: output, memoryLimit: memoryLimit)
+    if configuration.precision == .exact {
+      return ReferenceTraining<Float>(
+        graph, specialization, output: output, memoryLimit: memoryLimit)
+    }
+    return try TrainingPlan(
+      graph, specialization, output: output,
+      threads: max(1, configuration.threads ?? Machine.threads), memoryLimit: memoryLimit)
   }
 
   /// Returns the inputs in the types of the run.

@@ -19,7 +19,9 @@ public struct EventFile: Sendable {
 
   /// Starts a log in a folder that TensorBoard watches; the folder is made if it is not there.
   ///
-  /// - Parameter time: Seconds since 1970; `nil` for now.
+  /// - Parameters:
+  ///   - folder: Made if it does not exist.
+  ///   - time: Seconds since 1970; `nil` for now.
   /// - Throws: `FileError` if it cannot be written.
   public init(in folder: String, time: Double? = nil) throws {
     let time = time ?? Self.now
@@ -37,6 +39,7 @@ public struct EventFile: Sendable {
   /// Adds a number, such as a loss.
   ///
   /// - Parameters:
+  ///   - value: What is shown.
   ///   - tag: The curve it belongs to; parts between slashes become groups.
   ///   - step: Where on the curve it lies, such as the epoch.
   ///   - time: Seconds since 1970; `nil` for now.

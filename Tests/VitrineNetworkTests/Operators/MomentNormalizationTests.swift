@@ -39,7 +39,9 @@ struct MomentNormalizationTests {
     ]
     for (kind, opset, attributes, parameters) in cases {
       let type = try #require(MomentNormalizations.operators[kind])
-      let node = try type.init(NodeReader(kind, inputs: 3, opset: opset, attributes))
+      // Three elements may be close to each other: without an epsilon the curvature is large then.
+      let all = attributes.merging(["epsilon": .real(0.05)]) { first, _ in first }
+      let node = try type.init(NodeReader(kind, inputs: 3, opset: opset, all))
       let inputs: [Tensor?] = [
         try numbers.uniform([2, 4, 3]), try numbers.uniform([parameters]),
         try numbers.uniform([parameters]),

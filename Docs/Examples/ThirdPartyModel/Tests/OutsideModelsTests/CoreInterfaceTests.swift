@@ -60,6 +60,23 @@ struct CoreInterfaceTests {
     #expect(!type.method.canStartFromNoise)
   }
 
+  @Test("a method whose code is elsewhere is registered with its manifest and a way to make it")
+  func entries() throws {
+    var catalog = MethodCatalog()
+    try catalog.register(PlainGradient.method) { options in
+      let here: any Explaining = try PlainGradient(options: options)
+      return here
+    }
+    let entry: MethodCatalog.Entry = try catalog.entry(named: "plain-gradient")
+    #expect(entry.method == PlainGradient.method && catalog.entries.count == 1)
+    let explainer = try entry.make(Options([], for: entry.method))
+    let explanation = try explainer.explain(
+      model, at: inputs(), target: .index(0), context: Context())
+    #expect(explanation.method == "plain-gradient")
+    #expect(catalog.explainers.isEmpty)
+    #expect(throws: CoreError.self) { try catalog.explainerType(named: "plain-gradient") }
+  }
+
   // MARK: - Targets and objectives
 
   @Test("targets are resolved to a site and an objective")
@@ -148,6 +165,94 @@ struct CoreInterfaceTests {
     #expect(model.takesBatches && model.layer(named: "edges")?.isSpatial == true)
   }
 
+  @Test("moments over variants are those of their gradients")
+  func moments() throws {
+    let x = try inputs()
+    let picture = try #require(x["picture"])
+    let moments: GradientMoments = try model.gradientMoments(
+      of: Objective(.layer("edges"), .elements([0])), withRespectTo: [.input("picture")], at: x,
+      variants: 2, context: Context()
+    ) { index, _, original in
+      original.replacing("picture", with: try picture.scaled(by: index == 0 ? 1 : -1))
+    }
+    let mean = try moments.means[0].elements(of: Double.self)
+    // The first edge is x₁ − x₀ whatever the picture: its derivatives do not vary.
+    #expect(mean.prefix(3) == [-1, 1, 0])
+    #expect(try moments.variances[0].absolute().max() == 0)
+  }
+
+  @Test("gradients of variants are added with their weights, and values observed on the way")
+  func variants() throws {
+    let x = try inputs()
+    let picture = try #require(x["picture"])
+    let objective = Objective(.output("stripes"), .elements([0]))
+    let sum = try model.averageGradients(
+      of: objective, withRespectTo: [.input("picture")], at: x, weights: [2, -1],
+      context: Context()
+    ) { index, _, original in
+      original.replacing("picture", with: try picture.scaled(by: index == 0 ? 1 : 3))
+    }[0]
+    let single = try model.gradients(
+      of: objective, withRespectTo: [.input("picture")], at: x, rules: .gradient,
+      observing: [.layer("edges")])
+    // The derivative does not change when the picture gets three times brighter: 2 g − g = g.
+    for (a, b) in zip(
+      try sum.elements(of: Double.self), try single.tensors[0].elements(of: Double.self))
+    {
+      #expect(abs(a - b) < 1e-15)
+    }
+    #expect(try single.observed == model.evaluate(x, observing: [.layer("edges")]))
+  }
+
+  @Test("a score with a box covered is that of the covered input")
+  func boxes() throws {
+    let x = try inputs()
+    let picture = try #require(x["picture"])
+    let objective = Objective(.output("stripes"), .elements([1]))
+    let boxes = [Box([0..<1, 0..<1, 1..<3, 0..<4]), Box([0..<1, 0..<1, 0..<4, 0..<4])]
+    #expect(boxes[0].ranges[2] == 1..<3)
+    let scores = try model.scores(
+      of: objective, at: x, covering: "picture", with: picture.scaled(by: 0), in: boxes,
+      context: Context())
+    // Where all is black there are no edges.
+    #expect(scores[0][1] == 0)
+    var covered = picture
+    try covered.withMutableElements(of: Double.self) { for i in 4..<12 { $0[i] = 0 } }
+    let expected = try objective.values(
+      of: model.evaluate(inputs().replacing("picture", with: covered), observing: [objective.site])[
+        0])
+    #expect(abs(scores[0][0] - expected[0]) < 1e-15)
+  }
+
+  @Test("a model without a forward mode says so")
+  func forwardMode() throws {
+    let x = try inputs()
+    let obstacle = try #require(model.forwardModeObstacle(to: .output("stripes")))
+    let error = #expect(throws: CoreError.self) {
+      try model.directionalDerivatives(
+        of: .output("stripes"), along: [x], at: x, context: Context())
+    }
+    #expect(error?.description == obstacle + ": differentiate in reverse")
+  }
+
+  @Test("channels are combined, and signs chosen")
+  func channels() throws {
+    let g = try Tensor([3.0, -1, -4, 1], shape: [1, 2, 2])
+    func reduced(
+      _ reduction: ChannelReduction, signed: Bool = true, sign: ChannelReduction.Sign = .all
+    ) throws -> [Double] {
+      try reduction.reduced(g, channelAxis: 1, signed: signed, sign: sign).elements(of: Double.self)
+    }
+    #expect(try reduced(.none) == [3, -1, -4, 1])
+    #expect(try reduced(.max) == [4, 1])
+    #expect(try reduced(.sum) == [-1, 0] && reduced(.sum, signed: false) == [7, 2])
+    #expect(try reduced(.l2) == [5, 2.0.squareRoot()])
+    #expect(try reduced(.sumThenAbs) == [1, 0])
+    #expect(try reduced(.max, sign: .positive) == [3, 1])
+    #expect(try reduced(.max, sign: .negative) == [4, 1])
+    #expect(ChannelReduction.sum.keepsSign && !ChannelReduction.max.keepsSign)
+  }
+
   @Test("rules are assigned to layers, the last assignment first, and reported")
   func rules() throws {
     let all = BackwardRules([
@@ -196,6 +301,8 @@ struct CoreInterfaceTests {
     let port = model.signature.inputs[0]
     let white = try Baseline.named("white").tensor(for: picture, at: port, context: context)
     #expect(try white.elements(of: Double.self).allSatisfy { $0 == 1 })
+    // A part of a task that counts in other units has the same names and limits.
+    #expect(context.silent.resolveBaseline != nil && context.silent.seed == context.seed)
     let flat = try Baseline.blur(0.1).tensor(for: white, at: port, context: context)
     #expect(try flat.elements(of: Double.self).allSatisfy { abs($0 - 1) < 1e-15 })
   }

@@ -1,0 +1,58 @@
+internal import VitrineTensor
+
+// Often one class of a thousand is explained. Where a convolution leads to the classes channel by channel,
+// as in fully convolutional networks, only the channels of that class are computed, and only from them do
+// cotangents come back.
+extension PlanBuilder {
+  /// Returns the convolution that leads to the source or target channel by channel, by its node, with the
+  /// output channels that `channels` depend on; nothing if there is none.
+  func convolutions(leadingTo channels: Set<Int>) -> [Int: Set<Int>] {
+    guard var value = request.source ?? request.targets.first, types[value].shape.rank > 1
+    else { return [:] }
+    let whole = Set(request.targets + request.sites + request.sums)
+    while let index = producers[value] {
+      let fused = nodes[index]
+      let input = fused.input
+      let isOnlyReader = nodes.reduce(0) { $0 + reads($1).filter { $0 == input }.count } == 1
+      switch lowerings[index] {
+      case .convolution(let convolution):
+        guard !convolution.isDepthwise, convolution.groups == 1, fused.residual == nil else {
+          return [:]
+        }
+        return [convolution.node: channels]
+      case .alias, .reshape:
+        // One pixel for each channel, before and after.
+        guard types[input].shape.rank > 1, isOnlyReader,
+          types[input].shape[1] == types[value].shape[1],
+          types[input].shape.count == types[value].shape.count,
+          types[input].shape[0] * types[input].shape[1] == types[input].shape.count
+        else { return [:] }
+      case .globalAverage, .function:
+        guard isOnlyReader else { return [:] }
+      default: return [:]
+      }
+      guard !whole.contains(input) else { return [:] }
+      value = input
+    }
+    return [:]
+  }
+
+  /// Returns the slices that compute channels that matter.
+  func needed(_ slices: [PlanarConvolution.Slice], of node: Int) -> [PlanarConvolution.Slice] {
+    guard let channels = neededChannels[node] else { return slices }
+    return slices.filter { slice in
+      channels.contains { (slice.block..<slice.block + slice.blocks).contains($0 / 16) }
+    }
+  }
+}
+
+extension PlanarConvolution.Slice {
+  /// Returns the slice of a backward pass that reads only blocks with channels that matter.
+  func reading(_ channels: Set<Int>?) -> PlanarConvolution.Slice {
+    guard let blocks = channels.map({ $0.map { $0 / 16 } }), let first = blocks.min(),
+      let last = blocks.max()
+    else { return self }
+    return PlanarConvolution.Slice(
+      block: block, blocks: self.blocks, inputBlocks: inputBlocks.clamped(to: first..<last + 1))
+  }
+}
