@@ -190,7 +190,7 @@ import Testing
         VK_TRAIN_CONVOLUTION_WEIGHT, form, isa, hasBias: false, input: input, weight: nil,
         bias: nil, output: cotangent)
       #expect(withoutBias.weight == expected)
-      #expect(withoutBias.bias.allSatisfy(\.isNaN))
+      #expect(withoutBias.bias.allSatisfy { $0.isNaN })
     }
   }
 

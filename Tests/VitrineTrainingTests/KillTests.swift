@@ -36,7 +36,7 @@ struct KillTests {
     defer { try? FileManager.default.removeItem(atPath: path) }
     // Three processes are killed one after the other, each a little further on.
     for _ in 0..<3 {
-      await #expect(processExitsWith: .signal(SIGKILL)) { [path] in
+      await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String] in
         var batches = 0
         _ = try run(
           checkpoint: path,

@@ -1,4 +1,5 @@
 import Testing
+import VitrineCore
 import VitrineLayers
 import VitrineNetwork
 import VitrineTensor

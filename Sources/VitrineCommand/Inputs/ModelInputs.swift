@@ -1,4 +1,5 @@
 import VitrineCore
+import VitrineNetwork
 import VitrineReport
 import VitrineTensor
 
