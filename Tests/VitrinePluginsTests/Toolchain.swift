@@ -20,7 +20,7 @@ enum Toolchain {
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     let folder = try TemporaryFolder()
     let files = ["output", "errors"].map { folder.path + "/" + $0 }
-    for file in files { FileManager.default.createFile(atPath: file, contents: nil) }
+    for file in files { _ = FileManager.default.createFile(atPath: file, contents: nil) }
     let handles = try files.map {
       try FileHandle(forWritingTo: URL(fileURLWithPath: $0))
     }

@@ -191,11 +191,14 @@ extension PlanarConvolution {
               piece.packed = next
               piece.input_stride = Int64(backward ? inputs * self.taps : self.taps)
               piece.output_stride = Int64(backward ? self.taps : inputs * self.taps)
-              piece.source = source + slice.block * 16 * Int(piece.output_stride)
+              let firstInput = slice.inputBlocks.lowerBound * 16
+              piece.source =
+                source + slice.block * 16 * Int(piece.output_stride)
+                + firstInput * Int(piece.input_stride)
               piece.taps = taps.baseAddress
               piece.tap_count = Int32(taps.count)
               piece.kernel = Int32(self.taps)
-              piece.inputs = Int64(from)
+              piece.inputs = Int64(min(from, slice.inputBlocks.upperBound * 16) - firstInput)
               piece.width = Int64(slice.blocks * 16)
               piece.outputs = min(piece.width, Int64(to - slice.block * 16))
               pieces.append(piece)
