@@ -16,9 +16,10 @@ extension PlanBuilder {
       let isOnlyReader = nodes.reduce(0) { $0 + reads($1).filter { $0 == input }.count } == 1
       switch lowerings[index] {
       case .convolution(let convolution):
-        guard !convolution.isDepthwise, convolution.groups == 1, fused.residual == nil else {
-          return [:]
-        }
+        // Minimal filtering rounds otherwise than direct sums: who computes all channels does so too.
+        guard !convolution.isDepthwise, convolution.groups == 1, fused.residual == nil,
+          !suitsWinograd(convolution, output: planeShape(of: fused.output))
+        else { return [:] }
         return [convolution.node: channels]
       case .alias, .reshape:
         // One pixel for each channel, before and after.

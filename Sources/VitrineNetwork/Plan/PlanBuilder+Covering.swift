@@ -189,12 +189,14 @@ extension PlanBuilder {
     self.covering?.coverSlot = newSlot()
     self.covering?.placeSlot = newSlot()
     for (value, slot) in zip(covering.baseValues, baseSlots) {
-      self.covering?.bases[value] = pack(slot, of: value)
+      let base = pack(slot, of: value)
+      self.covering?.bases[value] = base
       // The row-major copy is not needed again.
       emitHost { _ in { frame in frame.slots[slot] = nil } }
     }
     if let slot = self.covering?.coverSlot {
-      self.covering?.cover = pack(slot, of: covering.input)
+      let cover = pack(slot, of: covering.input)
+      self.covering?.cover = cover
     }
   }
 
@@ -229,7 +231,9 @@ extension PlanBuilder {
     let fused = nodes[index]
     let shape = planeShape(of: fused.output)
     if case .alias = lowerings[index] {
-      covering?.boxes[fused.output] = pieces(of: operands[0], for: region)
+      // The pieces read `covering`: made before it is changed.
+      let same = pieces(of: operands[0], for: region)
+      covering?.boxes[fused.output] = same
       return
     }
     let output = newPlanes(
