@@ -250,7 +250,7 @@ struct OcclusionTests {
     }
     #expect(scores.count == 6 && scores[0] == result.explained.values[0])
     #expect(throws: CoreError.self) {
-      try Occlusion(snapshots: 9).explain(
+      try Occlusion(window: [1], snapshots: 9).explain(
         AnalyticModel.image, at: Inputs(x, for: AnalyticModel.image), target: .index(0),
         context: Context(memoryLimit: 1000))
     }

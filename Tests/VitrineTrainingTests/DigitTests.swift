@@ -18,10 +18,10 @@ struct DigitTests {
     let others = try digits.samples(at: Array(1600..<2000))
     var trainer = try Trainer(
       Network(NetworkDraft.leNet()), loss: .crossEntropy(),
-      optimizer: .adam(learningRate: 2e-3), metrics: [.accuracy], seed: 1)
+      optimizer: .adamW(learningRate: 2e-3, weightDecay: 0.05), metrics: [.accuracy], seed: 1)
     #expect(trainer.parameterCount == 44_426)
-    trainer.schedule = .cosine(epochs: 12)
-    try trainer.fit(training, epochs: 12, batchSize: 32)
+    trainer.schedule = .cosine(epochs: 20)
+    try trainer.fit(training, epochs: 20, batchSize: 16)
     let accuracy = try #require(trainer.evaluate(others).metrics[.accuracy])
     #expect(accuracy >= 0.95)
   }

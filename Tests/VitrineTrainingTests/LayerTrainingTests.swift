@@ -226,7 +226,7 @@ struct LayerTrainingTests {
     var trainer = try Trainer(
       test.network(.init()), loss: .crossEntropy(), optimizer: .adam(learningRate: 1e-2),
       metrics: [.accuracy])
-    try trainer.fit(data, epochs: 200, batchSize: 8)
+    try trainer.fit(data, epochs: 300, batchSize: 8)
     let end = try trainer.evaluate(data)
     #expect(end.metrics[.accuracy] == 1)
     #expect(end.loss < 0.05)
