@@ -17,7 +17,9 @@ struct ExplanationReport: Sendable {
 
   private var element: Int? {
     let elements = explanation.explained.elements
-    return elements.indices.contains(sample) ? elements[sample] : nil
+    // One class for all samples is named once.
+    return elements.indices.contains(sample)
+      ? elements[sample] : elements.count == 1 ? elements[0] : nil
   }
 
   private var values: [Double] {
