@@ -77,6 +77,19 @@ struct CoreInterfaceTests {
     #expect(throws: CoreError.self) { try catalog.explainerType(named: "plain-gradient") }
   }
 
+  @Test("a catalog holds what a method is and how it is made, also where its type is not at hand")
+  func entries() throws {
+    var catalog = MethodCatalog()
+    try catalog.register(PlainGradient.self)
+    let entry: MethodCatalog.Entry = try catalog.entry(named: "plain-gradient")
+    #expect(
+      catalog.entries.map(\.method) == [PlainGradient.method] && entry.method == catalog.methods[0])
+    let explainer: any Explaining = try entry.make(Options([], for: entry.method))
+    let result = try explainer.explain(model, at: inputs(), target: .top, context: Context())
+    #expect(result.method == "plain-gradient")
+    #expect(model.embedding(of: "picture") == nil)
+  }
+
   // MARK: - Targets and objectives
 
   @Test("targets are resolved to a site and an objective")
