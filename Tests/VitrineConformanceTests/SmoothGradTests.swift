@@ -116,7 +116,8 @@ struct SmoothGradTests {
     var ratios: [Double] = []
     for seed in 0..<20 {
       let result = try explain(
-        SmoothGrad(samples: 25, noise: 0.5, standardError: true), AnalyticModel.quadratic, x, seed: UInt64(seed))
+        SmoothGrad(samples: 25, noise: 0.5, standardError: true), AnalyticModel.quadratic, x,
+        seed: UInt64(seed))
       let mean = try numbers(result)
       let distance = zip(mean, limit).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
       let length = mean.reduce(0) { $0 + $1 * $1 }
