@@ -8,6 +8,7 @@ typedef struct {
   int64_t taps;               // per output: channels * kernel
   int64_t stride;             // of rows of columns
   int64_t lanes;              // `outputs` rounded up
+  bool is_narrow;             // outputs do not fill a vector: sums run along pixels instead
   int64_t image_in, image_out, plane_in, plane_out;
 } train_convolution_job;
 
@@ -30,6 +31,7 @@ static train_convolution_job train_convolution_job_of(
   };
   job.taps = job.channels * w->kernel_y * w->kernel_x;
   job.lanes = divide_up(job.outputs, VK_LANES) * VK_LANES;
+  job.is_narrow = job.outputs < VK_LANES;
   job.image_in = w->input_channels * job.plane_in;
   job.image_out = w->output_channels * job.plane_out;
   if (buffers) {
@@ -42,6 +44,11 @@ static train_convolution_job train_convolution_job_of(
   return job;
 }
 
+// Floats of the sums that one chunk makes for the cotangent of the weights.
+static int64_t partial_count(const train_convolution_job *job) {
+  return job->window->groups * job->taps * (job->is_narrow ? job->outputs * VK_LANES : job->lanes);
+}
+
 // The shape alone decides, so that the sums over parts of the batch are always the same.
 static int64_t prepare_train_convolution(vk_train_kind kind, vk_train_convolution *op) {
   const vk_sliding_window *w = &op->window;
@@ -49,7 +56,7 @@ static int64_t prepare_train_convolution(vk_train_kind kind, vk_train_convolutio
   const double cost = 2.0 * w->images * job.plane_out * w->output_channels * job.taps;
   int64_t chunks = smaller(w->images, 16);
   chunks = smaller(chunks, larger(1, (int64_t)(cost / 1e6)));
-  const int64_t partials = w->groups * job.taps * job.lanes;
+  const int64_t partials = partial_count(&job);
   if (kind == VK_TRAIN_CONVOLUTION_WEIGHT) {
     chunks = smaller(chunks, larger(2, (1 << 24) / larger(1, partials)));
   }
@@ -230,7 +237,74 @@ static float *partial_weights(const train_convolution_job *job, int64_t chunk) {
 }
 
 static float *partial_bias(const train_convolution_job *job, int64_t chunk) {
-  return partial_weights(job, chunk) + job->window->groups * job->taps * job->lanes;
+  return partial_weights(job, chunk) + partial_count(job);
+}
+
+// Adds to `sums` [row of a][row of b][lane] the products of rows of `length` pixels, lane by lane.
+VK_INLINE void multiply_rows_tile(
+  const int P, const int Q, const float *a, const float *b, int64_t stride, int64_t length,
+  float *sums, int64_t sums_row, bool adds) {
+  v16 r[P * Q];
+  VK_UNROLL for (int p = 0; p < P; p++) {
+    VK_UNROLL for (int q = 0; q < Q; q++) {
+      r[p * Q + q] = adds ? load(sums + p * sums_row + q * VK_LANES) : (v16)(0.0f);
+    }
+  }
+  for (int64_t i = 0; i < length; i += VK_LANES) {
+    v16 x[P];
+    VK_UNROLL for (int p = 0; p < P; p++) x[p] = load(a + p * stride + i);
+    VK_UNROLL for (int q = 0; q < Q; q++) {
+      const v16 y = load(b + q * stride + i);
+      VK_UNROLL for (int p = 0; p < P; p++) r[p * Q + q] = multiply_add(x[p], y, r[p * Q + q]);
+    }
+  }
+  VK_UNROLL for (int p = 0; p < P; p++) {
+    VK_UNROLL for (int q = 0; q < Q; q++) {
+      store(sums + p * sums_row + q * VK_LANES, r[p * Q + q]);
+    }
+  }
+}
+
+enum { rows_at_once = VK_BLOCKS == 2 ? 6 : 2, taps_at_once = VK_BLOCKS == 2 ? 4 : 3 };
+
+// The same for all pairs of `m` and `n` rows.
+static void multiply_rows(
+  const float *a, int64_t m, const float *b, int64_t n, int64_t stride, int64_t length,
+  float *sums, bool adds) {
+  const int64_t sums_row = n * VK_LANES;
+  for (int64_t i = 0; i < m;) {
+    const bool is_whole = m - i >= rows_at_once;
+    const float *x = a + i * stride;
+    for (int64_t j = 0; j < n;) {
+      const float *y = b + j * stride;
+      float *to = sums + i * sums_row + j * VK_LANES;
+      if (n - j >= taps_at_once) {
+        if (is_whole) {
+          multiply_rows_tile(
+            rows_at_once, taps_at_once, x, y, stride, length, to, sums_row, adds);
+        } else {
+          multiply_rows_tile(1, taps_at_once, x, y, stride, length, to, sums_row, adds);
+        }
+        j += taps_at_once;
+      } else {
+        if (is_whole) {
+          multiply_rows_tile(rows_at_once, 1, x, y, stride, length, to, sums_row, adds);
+        } else {
+          multiply_rows_tile(1, 1, x, y, stride, length, to, sums_row, adds);
+        }
+        j++;
+      }
+    }
+    i += is_whole ? rows_at_once : 1;
+  }
+}
+
+// Fills what is left of the last vector of each row with zeros.
+static void clear_rest(float *rows, int64_t count, int64_t stride, int64_t length) {
+  if (length % VK_LANES == 0) return;
+  for (int64_t i = 0; i < count; i++) {
+    for (int64_t j = length; j % VK_LANES != 0; j++) rows[i * stride + j] = 0;
+  }
 }
 
 static void train_convolution_weight_chunk(const void *context, int chunk) {
@@ -248,6 +322,22 @@ static void train_convolution_weight_chunk(const void *context, int chunk) {
     for (int64_t first = begin; first < end; first += job->op->block_rows) {
       const int64_t last = smaller(first + job->op->block_rows, end);
       gather_columns(columns, job->stride, w, input, job->image_in, job->channels, first, last);
+      if (job->is_narrow) {
+        const int64_t length = (last - first) * w->width;
+        gather_cotangents(job, pixels, group, first, last);
+        clear_rest(columns, job->taps, job->stride, length);
+        clear_rest(pixels, job->outputs, job->stride, length);
+        multiply_rows(
+          pixels, job->outputs, columns, job->taps, job->stride, length,
+          weights + group * job->outputs * job->taps * VK_LANES, first > begin);
+        if (!job->bias) continue;
+        for (int64_t o = 0; o < job->outputs; o++) {
+          v16 sum = (v16)(0.0f);
+          for (int64_t i = 0; i < length; i += VK_LANES) sum += load(pixels + o * job->stride + i);
+          bias_sums[group * job->outputs + o] += sum_of_lanes(sum);
+        }
+        continue;
+      }
       gather_pixel_cotangents(
         job, pixels, job->bias ? bias_sums : NULL, group, first, last);
       train_multiply(&(train_matrices){
@@ -290,6 +380,18 @@ static void sum_partial_weights(const void *context, int unit) {
   }
 }
 
+// The same where sums ran along pixels: adds up lanes, too.
+static void sum_narrow_weights(const train_convolution_job *job) {
+  const int64_t count = job->window->groups * job->outputs * job->taps;
+  for (int64_t i = 0; i < count; i++) {
+    v16 sum = (v16)(0.0f);
+    for (int64_t chunk = 0; chunk < job->op->chunks; chunk++) {
+      sum += load(partial_weights(job, chunk) + i * VK_LANES);
+    }
+    job->weight[i] = sum_of_lanes(sum);
+  }
+}
+
 static void run_train_convolution(
   vk_train_kind kind, const vk_train_convolution *op, void *const *buffers, vk_team *team) {
   const train_convolution_job job = train_convolution_job_of(op, buffers);
@@ -303,8 +405,12 @@ static void run_train_convolution(
     default: {
       vk_team_run(team, op->chunks, train_convolution_weight_chunk, &job);
       const int64_t units = op->window.groups * divide_up(job.taps, VK_LANES);
-      // Beyond the most chunks that a team takes, the caller does them all.
-      vk_team_run(team, (int)smaller(units, INT32_MAX), sum_partial_weights, &job);
+      if (job.is_narrow) {
+        sum_narrow_weights(&job);
+      } else {
+        // Beyond the most chunks that a team takes, the caller does them all.
+        vk_team_run(team, (int)smaller(units, INT32_MAX), sum_partial_weights, &job);
+      }
       if (job.bias) {
         for (int64_t o = 0; o < op->window.output_channels; o++) {
           float sum = 0;
