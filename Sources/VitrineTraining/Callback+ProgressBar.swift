@@ -14,10 +14,19 @@ extension Callback {
   /// The line is written over from batch to batch and gone when an epoch ends. Nothing is written if
   /// standard error is no terminal.
   public static func progressBar() -> Callback {
+    progressBar(isVisible: isatty(STDERR_FILENO) == 1) { text in
+      var text = text
+      text.withUTF8 { bytes in
+        // A terminal that takes no more bytes is no reason to end the run.
+        _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count)
+      }
+    }
+  }
+
+  static func progressBar(isVisible: Bool, show: @escaping (String) -> Void) -> Callback {
     let bar = ProgressBar()
-    let isTerminal = isatty(STDERR_FILENO) == 1
     return .batchEnded { status in
-      guard isTerminal else { return }
+      guard isVisible else { return }
       guard status.batch < status.batches else { return show("\r\u{1B}[K") }
       let progress = Progress(
         done: (status.epoch - 1) * status.batches + status.batch,
@@ -26,14 +35,6 @@ extension Callback {
       show(
         "\r\u{1B}[K" + bar.line(progress, of: "training")
           + ", epoch \(status.epoch) of \(status.epochs), loss \(loss)")
-    }
-  }
-
-  private static func show(_ text: String) {
-    var text = text
-    text.withUTF8 { bytes in
-      // A terminal that takes no more bytes is no reason to end the run.
-      _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count)
     }
   }
 }
