@@ -45,7 +45,9 @@ struct TrainingGuideTests {
         Activation(.relu)
         MaxPool2D(2)
       }
-      Conv2D(64, kernel: 3, padding: .same, activation: .relu, name: "figures")
+      Conv2D(64, kernel: 3, padding: .same, hasBias: false)
+      BatchNorm()
+      Activation(.relu, name: "figures")
       GlobalAveragePool()
       Dense(5, name: "logits")
     }

@@ -191,7 +191,9 @@ struct InputSensitivity {
         Activation(.relu)
         MaxPool2D(2)
       }
-      Conv2D(64, kernel: 3, padding: .same, activation: .relu)
+      Conv2D(64, kernel: 3, padding: .same, hasBias: false)
+      BatchNorm()
+      Activation(.relu)
       GlobalAveragePool()
       Dense(5)
     }

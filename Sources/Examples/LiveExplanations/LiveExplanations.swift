@@ -21,7 +21,9 @@ struct LiveExplanations {
         Activation(.relu, name: name)
         MaxPool2D(2)
       }
-      Conv2D(64, kernel: 3, padding: .same, activation: .relu, name: "figures")
+      Conv2D(64, kernel: 3, padding: .same, hasBias: false)
+      BatchNorm()
+      Activation(.relu, name: "figures")
       GlobalAveragePool()
       Dense(5)
     }
