@@ -175,6 +175,20 @@ let cases: [Case] = [
     let abc = g.node("Concat", [ab, b, a], ["axis": .integer(1)])
     return try g.convolution(abc, from: 64, to: 4)
   },
+  Case("dense blocks, each concatenation continuing the one before", [16, 6, 6]) { g in
+    let axis: [String: Graph.Attribute] = ["axis": .integer(1)]
+    let a = try g.convolution("x", from: 16, to: 32)
+    let b = g.node("Relu", [try g.convolution(a, from: 32, to: 16)])
+    let ab = g.node("Concat", [a, b], axis)
+    let c = try g.convolution(g.node("Relu", [ab]), from: 48, to: 16)
+    let abc = g.node("Concat", [a, b, c], axis)
+    let d = g.node("Relu", [try g.convolution(abc, from: 64, to: 20)])
+    let all = g.node("Concat", [a, b, c, "x", d], axis)
+    let side = try g.convolution(g.node("Concat", [a, b, "x"], axis), from: 64, to: 4)
+    let pooled = g.pool("AveragePool", all, kernel: 2, stride: 2)
+    let other = g.pool("MaxPool", side, kernel: 2, stride: 2)
+    return try g.convolution(g.node("Concat", [pooled, other], axis), from: 104, to: 4)
+  },
   Case("concatenation of broken blocks", [3, 5, 5]) { g in
     let a = g.node("Relu", [try g.convolution("x", from: 3, to: 6)])
     let b = g.node("Concat", [a, "x"], ["axis": .integer(1)])

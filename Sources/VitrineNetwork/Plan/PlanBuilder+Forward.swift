@@ -21,6 +21,7 @@ extension PlanBuilder {
       default: continue
       }
     }
+    if covering == nil { shareContinuedConcatenations() }
     // An alias is its source.
     for (fused, lowering) in zip(nodes, lowerings).reversed() {
       guard case .alias(let source) = lowering else { continue }
@@ -29,9 +30,27 @@ extension PlanBuilder {
     // A part has the halo of the whole; a whole may itself be a part.
     for (fused, lowering) in zip(nodes, lowerings) {
       guard case .concatenation(let pieces) = lowering else { continue }
-      for piece in pieces where parents[piece]?.whole == fused.output {
+      for piece in pieces + [continued[fused.output]?.value].compactMap({ $0 })
+      where parents[piece]?.whole == fused.output {
         halos[fused.output] = (halos[fused.output] ?? Halo()).union(halos[piece] ?? Halo())
       }
+    }
+  }
+
+  /// Stores a concatenation as the first channels of one that begins with the same pieces, as dense blocks
+  /// have them: only the new pieces are written.
+  private func shareContinuedConcatenations() {
+    var earlier: [(value: Int, pieces: [Int])] = []
+    for (fused, lowering) in zip(nodes, lowerings) {
+      guard case .concatenation(let pieces) = lowering else { continue }
+      let longest = earlier.filter {
+        parents[$0.value] == nil && $0.pieces.count < pieces.count && pieces.starts(with: $0.pieces)
+      }.max { $0.pieces.count < $1.pieces.count }
+      if let longest {
+        parents[longest.value] = (fused.output, 0)
+        continued[fused.output] = (longest.value, longest.pieces.count)
+      }
+      earlier.append((fused.output, pieces))
     }
   }
 
@@ -118,7 +137,8 @@ extension PlanBuilder {
       }
     case .concatenation(let pieces):
       let whole = destination(of: fused.output)
-      for (piece, channel) in zip(pieces, firstChannels(of: pieces))
+      let present = continued[fused.output]?.pieces ?? 0
+      for (piece, channel) in zip(pieces, firstChannels(of: pieces)).dropFirst(present)
       where parents[piece]?.whole != fused.output {
         emitElementwise(
           VK_COPY, planes(of: piece),

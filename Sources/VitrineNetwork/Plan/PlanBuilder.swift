@@ -51,6 +51,8 @@ final class PlanBuilder {
   var halos: [Int: Halo] = [:]
   /// A value that is stored as some channels of a concatenation.
   var parents: [Int: (whole: Int, channel: Int)] = [:]
+  /// For a concatenation the one that is stored as its first pieces, and how many these are.
+  var continued: [Int: (value: Int, pieces: Int)] = [:]
   /// Where a rectifier left its mask, and the rule of its node.
   var masks: [Int: (mask: Mask, rule: BackwardRule)] = [:]
   /// Masks of concatenations, of which those of the parts are parts.
