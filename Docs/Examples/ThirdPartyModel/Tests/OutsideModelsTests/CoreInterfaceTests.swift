@@ -61,7 +61,7 @@ struct CoreInterfaceTests {
   }
 
   @Test("a method whose code is elsewhere is registered with its manifest and a way to make it")
-  func entries() throws {
+  func registration() throws {
     var catalog = MethodCatalog()
     try catalog.register(PlainGradient.method) { options in
       let here: any Explaining = try PlainGradient(options: options)
