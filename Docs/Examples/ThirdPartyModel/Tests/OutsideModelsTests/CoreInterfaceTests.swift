@@ -64,7 +64,7 @@ struct CoreInterfaceTests {
   func registration() throws {
     var catalog = MethodCatalog()
     try catalog.register(PlainGradient.method) { options in
-      let here: any Explaining = try PlainGradient(options: options)
+      let here: any Explaining = PlainGradient(options: options)
       return here
     }
     let entry: MethodCatalog.Entry = try catalog.entry(named: "plain-gradient")
