@@ -11,6 +11,16 @@ struct Session: Sendable {
   let pluginFolders: String
   /// Whether messages that are not errors are left out.
   var isQuiet = false
+  private let bar = ProgressBar()
+
+  init(
+    console: any Console, catalog: MethodCatalog, cancellation: Cancellation, pluginFolders: String
+  ) {
+    self.console = console
+    self.catalog = catalog
+    self.cancellation = cancellation
+    self.pluginFolders = pluginFolders
+  }
 
   /// Writes data to standard output.
   func write(_ text: String) throws(CommandError) { try console.write(text) }
@@ -22,11 +32,10 @@ struct Session: Sendable {
     console.report("vitrine: \(message.visible)\n")
   }
 
-  /// Shows how far a run has come, on a terminal only: the line is written over.
+  /// Shows how far a run has come and the time left, on a terminal only: the line is written over.
   func show(_ progress: Progress, of task: String) {
     guard !isQuiet, console.reportsToTerminal else { return }
-    console.report(
-      "\r\u{1B}[K\(task.visible): \(progress.done) of \(progress.total) \(progress.unit.visible)")
+    console.report("\r\u{1B}[K" + bar.line(progress, of: task).visible)
   }
 
   /// Removes the progress line.

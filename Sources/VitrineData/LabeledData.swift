@@ -39,14 +39,14 @@ public struct LabeledData: Dataset {
 
   /// Returns consecutive samples.
   ///
-  /// - Throws: When the range leaves `0..<count`.
+  /// - Throws: `TensorError` when the range leaves `0..<count`.
   public func part(_ range: Range<Int>) throws -> LabeledData {
     LabeledData(try samples.samples(in: range), classes: classes)
   }
 
   /// Returns the first `count` samples and the rest.
   ///
-  /// - Throws: When `count` is not in `0...self.count`.
+  /// - Throws: `TensorError` when `count` is not in `0...self.count`.
   public func split(at count: Int) throws -> (first: LabeledData, rest: LabeledData) {
     (try part(0..<count), try part(count..<self.count))
   }

@@ -66,7 +66,7 @@ final class EngineCache: Sendable {
       return PreparedEngine(
         PlannedExecutor(
           specialization, constants: constants, arenas: arenas, threads: threads,
-          memoryLimit: memoryLimit,
+          memoryLimit: memoryLimit, cacheBytes: configuration.cacheBytes,
           isExact: configuration.precision == .exact, stopwatch: stopwatch),
         specialization, realType: .float32)
     }
@@ -143,13 +143,13 @@ package struct PreparedEngine: Sendable {
   /// Returns as many samples as keep the values around the widest operator within the processor's
   /// cache: more would run slower, not faster.
   ///
-  /// Weights that the cache does not hold are read from memory for every batch; they are worth
-  /// leaving the cache for as soon as they weigh several times as much as one sample's values.
+  /// Weights that the cache does not hold are read from memory for every batch: then it is larger, and
+  /// a ``BatchSchedule`` cuts it where values are large.
   package static func batch(widestOperatorBytes: Int, weightBytes: Int) -> Int {
     let perSample = max(1, widestOperatorBytes)
     let within = cacheBytes / perSample
-    let repaying = weightBytes > cacheBytes ? weightBytes / (4 * perSample) : 0
-    return max(1, min(256, within), min(8, repaying))
+    let repaying = weightBytes > cacheBytes ? min(16, (256 << 20) / perSample) : 0
+    return max(1, min(256, within), repaying)
   }
 
   /// Leaves room for weights in a third-level cache of 32 MiB.

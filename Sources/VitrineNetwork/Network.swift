@@ -23,6 +23,8 @@ public struct Network: Differentiable {
     public var threads: Int?
     /// Bytes that one call may use for activations; `nil` for 70 % of the machine's memory.
     public var memoryLimit: Int?
+    /// Bytes of values and weights that stay in the processor's last cache; plans cut batches by it.
+    package var cacheBytes = BatchSchedule.cacheBytes
 
     /// Creates a configuration.
     public init(precision: Precision = .single, threads: Int? = nil, memoryLimit: Int? = nil) {

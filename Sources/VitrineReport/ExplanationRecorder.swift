@@ -97,7 +97,8 @@ public struct ExplanationRecorder: Sendable {
             "Step \(frame.step): " + frame.captions.joined(separator: "; ")
           )
         },
-        footnote: "All steps on one colour scale, from \(low) to \(high).")
+        footnote: "All steps on one colour scale, from \(NumberText.short(low)) to "
+          + "\(NumberText.short(high)).")
     }
     return log
   }

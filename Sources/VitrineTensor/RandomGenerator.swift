@@ -56,8 +56,10 @@ public struct RandomGenerator: RandomNumberGenerator, Sendable, Hashable {
   /// being the upper 52 bits of a step. Of IEEE 754 only operations with one correct result take
   /// part, and no function of the platform's libm: the same bits on every platform.
   public mutating func normalDouble() -> Double {
-    StandardNormal.quantile((Double(next() >> 12) + 0.5) * 0x1p-52)
+    StandardNormal.quantile(nextProbability())
   }
+
+  private mutating func nextProbability() -> Double { (Double(next() >> 12) + 0.5) * 0x1p-52 }
 
   // MARK: - Choices
 
@@ -122,10 +124,27 @@ public struct RandomGenerator: RandomNumberGenerator, Sendable, Hashable {
   ) throws(TensorError) -> Tensor {
     switch dataType {
     case .float32:
-      return filled(shape) { Float($0.normalDouble() * standardDeviation + mean) }
+      return normal(shape) { Float($0 * standardDeviation + mean) }
     case .float64:
-      return filled(shape) { $0.normalDouble() * standardDeviation + mean }
+      return normal(shape) { $0 * standardDeviation + mean }
     case .int64, .bool: throw .unsupportedType(dataType, operation: "normal random numbers")
+    }
+  }
+
+  /// Returns a tensor of what `element` makes of standard normal numbers.
+  @inline(__always)
+  private mutating func normal<T: Scalar>(
+    _ shape: Shape, _ element: (Double) -> T
+  ) -> Tensor {
+    Tensor(uninitialized: shape, of: T.self) { elements in
+      withUnsafeTemporaryAllocation(of: Double.self, capacity: 512) { numbers in
+        for start in stride(from: 0, to: elements.count, by: numbers.count) {
+          let count = min(numbers.count, elements.count - start)
+          for i in 0..<count { numbers.initializeElement(at: i, to: nextProbability()) }
+          StandardNormal.replaceByQuantiles(.init(rebasing: numbers[0..<count]))
+          for i in 0..<count { elements[start + i] = element(numbers[i]) }
+        }
+      }
     }
   }
 

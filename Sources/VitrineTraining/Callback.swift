@@ -25,6 +25,11 @@ public struct Callback {
   let body: (TrainingStatus) throws -> Void
 
   /// Calls `body` at every `interval`-th such moment; what it throws ends the run.
+  ///
+  /// - Parameters:
+  ///   - moment: When.
+  ///   - interval: In epochs, or in batches for batch moments; less than 1 is 1.
+  ///   - body: Called on the thread that trains, which waits for it.
   public init(
     at moment: Moment, every interval: Int = 1, _ body: @escaping (TrainingStatus) throws -> Void
   ) {
@@ -46,23 +51,23 @@ public struct Callback {
 
 /// What a callback is told.
 public struct TrainingStatus {
-  /// The current epoch, counted from 1, and how many there are to be.
+  /// The current epoch, counted from 1.
   public let epoch: Int
-  /// In all.
+  /// Epochs that the run is to have.
   public let epochs: Int
-  /// The current batch of the epoch, counted from 1, and how many there are; 0 before the first.
+  /// The current batch of the epoch, counted from 1; 0 before the first.
   public let batch: Int
-  /// In an epoch.
+  /// Batches in an epoch.
   public let batches: Int
   /// Steps done since the beginning of the run.
   public let step: Int
-  /// Of the current step.
+  /// Of the current step, the schedule's factor included.
   public let learningRate: Double
   /// Loss of the batch, at ``Callback/Moment/batchEnded``.
   public let batchLoss: Double?
-  /// Over the part of the epoch that is done.
+  /// Means over the part of the epoch that is done, with dropout and batch statistics.
   public let training: Evaluation
-  /// At ``Callback/Moment/epochEnded`` and later.
+  /// As in inference, at ``Callback/Moment/epochEnded`` and later, if there are validation data.
   public let validation: Evaluation?
   /// The epochs that are complete.
   public let history: History

@@ -13,7 +13,11 @@ public struct Checkpointing: Sendable, Hashable {
   /// Whether a run begins from the file if it is there.
   public let resumes: Bool
 
-  /// Creates the rule.
+  /// - Parameters:
+  ///   - path: The file; its folder exists.
+  ///   - everyEpochs: Less than 1 is 1.
+  ///   - everyBatches: Counted over the whole run; `nil` for epochs only.
+  ///   - resumes: Whether a run begins from the file if it is there, else anew.
   public init(
     path: String, everyEpochs: Int = 1, everyBatches: Int? = nil, resumes: Bool = false
   ) {

@@ -11,7 +11,11 @@ public struct EarlyStopping: Sendable, Hashable {
   /// Whether the run ends with the parameters of its best epoch rather than those of its last.
   public let restoresBest: Bool
 
-  /// Creates the rule.
+  /// - Parameters:
+  ///   - patience: Epochs without improvement after which the run ends.
+  ///   - metric: One of the trainer's; `nil` for the loss.
+  ///   - minimumChange: In units of the loss or metric.
+  ///   - restoresBest: Whether the run ends with the parameters of its best epoch.
   public init(
     patience: Int, metric: Metric? = nil, minimumChange: Double = 0, restoresBest: Bool = true
   ) {

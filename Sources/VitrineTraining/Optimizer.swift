@@ -7,7 +7,8 @@ public struct Optimizer: Sendable, Hashable {
   public enum Rule: Sendable, Hashable {
     /// v ← μ v + g, p ← p − η v; with Nesterov's correction p ← p − η (g + μ v).
     case gradientDescent(momentum: Double, isNesterov: Bool)
-    /// Kingma, Ba, "Adam" (ICLR 2015), algorithm 1.
+    /// m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², p ← p − η m̂ / (√v̂ + ε), with m̂ = m / (1 − β₁ᵗ) and
+    /// v̂ = v / (1 − β₂ᵗ) in step t: Kingma, Ba, "Adam" (ICLR 2015), algorithm 1.
     case adam(
       meanDecay: Double, varianceDecay: Double, epsilon: Double, decouplesWeightDecay: Bool)
     /// Tieleman, Hinton 2012: s ← α s + (1 − α) g², p ← p − η g / (√s + ε), with momentum if it is not 0.
@@ -18,10 +19,10 @@ public struct Optimizer: Sendable, Hashable {
   public let rule: Rule
   /// η at factor 1 of the ``Schedule``.
   public var learningRate: Double
-  /// λ
+  /// λ, 0 or more; biases and scales decay as well.
   public let weightDecay: Double
 
-  /// Creates an optimizer.
+  /// Creates an optimizer; `Trainer` refuses settings out of their ranges.
   public init(_ rule: Rule, learningRate: Double, weightDecay: Double = 0) {
     self.rule = rule
     self.learningRate = learningRate
@@ -29,6 +30,12 @@ public struct Optimizer: Sendable, Hashable {
   }
 
   /// Stochastic gradient descent.
+  ///
+  /// - Parameters:
+  ///   - learningRate: η, 0 or more.
+  ///   - momentum: μ in 0..<1.
+  ///   - nesterov: Whether the step looks ahead (Sutskever et al. 2013); needs momentum.
+  ///   - weightDecay: λ, 0 or more.
   public static func sgd(
     learningRate: Double, momentum: Double = 0, nesterov: Bool = false, weightDecay: Double = 0
   ) -> Optimizer {
@@ -38,6 +45,13 @@ public struct Optimizer: Sendable, Hashable {
   }
 
   /// Adam: steps divided by a running root mean square of the gradient.
+  ///
+  /// - Parameters:
+  ///   - learningRate: η, 0 or more.
+  ///   - meanDecay: β₁ in 0..<1.
+  ///   - varianceDecay: β₂ in 0..<1.
+  ///   - epsilon: ε, 0 or more, added to the root.
+  ///   - weightDecay: λ, 0 or more, added to the gradient as λ p.
   public static func adam(
     learningRate: Double = 1e-3, meanDecay: Double = 0.9, varianceDecay: Double = 0.999,
     epsilon: Double = 1e-8, weightDecay: Double = 0
@@ -49,6 +63,13 @@ public struct Optimizer: Sendable, Hashable {
   }
 
   /// Adam with weight decay that does not pass through the gradient's statistics.
+  ///
+  /// - Parameters:
+  ///   - learningRate: η, 0 or more.
+  ///   - meanDecay: β₁ in 0..<1.
+  ///   - varianceDecay: β₂ in 0..<1.
+  ///   - epsilon: ε, 0 or more, added to the root.
+  ///   - weightDecay: λ, 0 or more: parameters shrink by η λ p.
   public static func adamW(
     learningRate: Double = 1e-3, meanDecay: Double = 0.9, varianceDecay: Double = 0.999,
     epsilon: Double = 1e-8, weightDecay: Double = 1e-2
@@ -59,7 +80,14 @@ public struct Optimizer: Sendable, Hashable {
         decouplesWeightDecay: true), learningRate: learningRate, weightDecay: weightDecay)
   }
 
-  /// RMSprop.
+  /// RMSprop: steps divided by a running root mean square of the gradient, without Adam's corrections.
+  ///
+  /// - Parameters:
+  ///   - learningRate: η, 0 or more.
+  ///   - decay: α in 0..<1.
+  ///   - epsilon: ε, 0 or more, added to the root.
+  ///   - momentum: μ in 0..<1.
+  ///   - weightDecay: λ, 0 or more, added to the gradient as λ p.
   public static func rmsProp(
     learningRate: Double = 1e-2, decay: Double = 0.99, epsilon: Double = 1e-8,
     momentum: Double = 0, weightDecay: Double = 0

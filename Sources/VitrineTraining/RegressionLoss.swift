@@ -12,7 +12,7 @@ public struct RegressionLoss: Loss {
     case huber(threshold: Double)
   }
 
-  /// Which distance.
+  /// What an error costs.
   public let form: Form
 
   /// Creates the loss.
@@ -81,6 +81,8 @@ extension Loss where Self == RegressionLoss {
   public static var meanAbsoluteError: RegressionLoss { RegressionLoss(.absolute) }
 
   /// Squared errors up to a threshold, absolute ones beyond.
+  ///
+  /// - Parameter threshold: δ, in units of the output, above 0.
   public static func huber(threshold: Double = 1) -> RegressionLoss {
     RegressionLoss(.huber(threshold: threshold))
   }

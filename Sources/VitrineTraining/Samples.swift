@@ -7,7 +7,8 @@ public protocol Dataset: Sendable {
 
   /// Returns some of the samples, in the order of `indices`.
   ///
-  /// - Parameter indices: In `0..<count`.
+  /// - Parameter indices: In `0..<count`, in any order; the same one may come twice.
+  /// - Throws: What reading them throws; it ends the run.
   func samples(at indices: [Int]) throws -> Samples
 }
 
@@ -55,6 +56,8 @@ public struct Samples: Dataset {
   }
 
   /// Returns the samples at a range of positions.
+  ///
+  /// - Throws: `TensorError` when the range leaves `0..<count`.
   public func samples(in range: Range<Int>) throws -> Samples {
     try Samples(
       inputs: inputs.map { try $0.sliced(axis: 0, range) },

@@ -90,6 +90,10 @@ extension Trainer {
 
   /// Returns loss and metrics of the network as it is now, as in inference.
   ///
+  /// - Parameters:
+  ///   - data: All samples count, in order.
+  ///   - batchSize: Samples for each forward pass; the result does not depend on it but for rounding.
+  /// - Throws: ``TrainingError/invalidData(what:expected:found:)``; what the network and the data set throw.
   /// - Complexity: One forward pass for each sample.
   public func evaluate(_ data: some Dataset, batchSize: Int = 256) throws -> Evaluation {
     let network = try snapshot()

@@ -122,6 +122,8 @@ public struct Trainer {
 
   /// The network with the parameters of now.
   ///
+  /// It does not change when training goes on, and evaluates and explains as in inference.
+  ///
   /// - Complexity: O(nodes + parameters).
   public var network: Network {
     do {

@@ -388,6 +388,34 @@ let cases: [Case] = [
     }
   }
 
+  @Test("a batch that goes through a plan in parts gets the same bits", arguments: cases)
+  func cutBatches(_ example: Case) throws {
+    let graph = try example.graph()
+    let whole = try network(graph, .single)
+    let output = Site.output(graph.outputs[0].name)
+    let objective = Objective(output, .elements([1]))
+    let inputs = try Inputs(Tensor.random([5] + example.input, seed: 23), for: whole)
+    let sample = try Inputs(Tensor.random([1] + example.input, seed: 24), for: whole)
+    let baseline = try Inputs(Tensor(zeros: Shape([1] + example.input)), for: whole)
+    let points = (0..<7).map { PathPoint(fraction: Double($0) / 7, weight: 1 / 7.0) }
+    func results(_ network: Network) throws -> [Tensor] {
+      try network.evaluate(inputs, observing: [output])
+        + network.gradients(
+          of: objective, withRespectTo: [.input("x")], at: inputs, rules: .gradient
+        ).tensors
+        + network.pathGradients(
+          of: objective, from: baseline, to: sample, at: points, withRespectTo: [.input("x")],
+          context: Context())
+    }
+    let wanted = try results(whole)
+    // Such that values of one or a few samples fit, and weights do not.
+    for cacheBytes in [2, 8, 32, 128].map({ $0 << 10 }) {
+      var configuration = Network.Configuration(threads: 2)
+      configuration.cacheBytes = cacheBytes
+      #expect(try results(Network(graph, configuration: configuration)) == wanted)
+    }
+  }
+
   @Test("a Jacobian has the gradient of each output in its rows", arguments: cases)
   func jacobianRows(_ example: Case) throws {
     let graph = try example.graph()

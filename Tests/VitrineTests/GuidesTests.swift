@@ -1,10 +1,10 @@
 import Foundation
 import Testing
 
-/// Walks through the examples, against the examples.
+/// Guides against the code that they show.
 ///
-/// The packages in `Docs/Examples` are compiled and tested by `.ci/examples`: code that is literally in them
-/// compiles.
+/// The packages in `Docs/Examples` are compiled and tested by `.ci/examples`, the rest by this package: code
+/// that is literally in them compiles.
 @Suite("Guides")
 struct GuidesTests {
   private static let docs = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
@@ -17,17 +17,19 @@ struct GuidesTests {
   }
 
   @Test(
-    "each block of code is part of the example it explains",
+    "each block of code is part of the code it explains",
     arguments: [
-      ("WritingAnExplainer.md", "ThirdPartyExplainer"), ("WritingAModel.md", "ThirdPartyModel"),
+      ("WritingAnExplainer.md", ["Examples/ThirdPartyExplainer"]),
+      ("WritingAModel.md", ["Examples/ThirdPartyModel"]),
+      ("Training.md", ["../Tests/VitrineTests", "../Sources/Examples/LiveExplanations"]),
     ])
-  func blocks(page: String, example: String) throws {
-    let folder = Self.docs.appendingPathComponent("Examples/" + example)
-    let names = try #require(FileManager.default.enumerator(atPath: folder.path))
-      .compactMap { $0 as? String }
-      .filter { $0.hasSuffix(".swift") && !$0.contains(".build/") }
-    let sources = try names.map {
-      lines(try String(contentsOf: folder.appendingPathComponent($0), encoding: .utf8))
+  func blocks(page: String, folders: [String]) throws {
+    let sources = try folders.flatMap { name in
+      let folder = Self.docs.appendingPathComponent(name)
+      return try #require(FileManager.default.enumerator(atPath: folder.path))
+        .compactMap { $0 as? String }
+        .filter { $0.hasSuffix(".swift") && !$0.contains(".build/") }
+        .map { lines(try String(contentsOf: folder.appendingPathComponent($0), encoding: .utf8)) }
     }
     let text = try String(contentsOf: Self.docs.appendingPathComponent(page), encoding: .utf8)
     let blocks = text.components(separatedBy: "```swift\n").dropFirst()
@@ -41,7 +43,7 @@ struct GuidesTests {
   @Test("links lead to files")
   func links() throws {
     for page in [
-      "WritingAnExplainer.md", "WritingAModel.md", "Examples/README.md",
+      "WritingAnExplainer.md", "WritingAModel.md", "Training.md", "Examples/README.md",
       "Examples/ThirdPartyExplainer/README.md", "Examples/ThirdPartyModel/README.md",
     ] {
       let file = Self.docs.appendingPathComponent(page)

@@ -38,7 +38,7 @@ struct AugNet {
     var trainer = try Trainer(
       untrained, loss: .meanSquaredError, optimizer: .adam(learningRate: 1e-4), seed: 1)
     let before = try trainer.evaluate(data).loss
-    try trainer.fit(data, epochs: epochs, batchSize: 32)
+    try trainer.fit(data, epochs: epochs, batchSize: 32, callbacks: [.progressBar()])
     print("mean squared error \(before) before, \(try trainer.evaluate(data).loss) after training")
 
     // Saved and loaded, it is the same network: no model code is needed to load it.

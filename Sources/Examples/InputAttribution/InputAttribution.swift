@@ -16,15 +16,20 @@ struct InputAttribution {
     let training = try SignedFeatures.dataSet(count: 20_000, using: &generator)
     let validation = try SignedFeatures.dataSet(count: 2_000, using: &generator)
     let test = try SignedFeatures.dataSet(count: 2_000, using: &generator)
+    // Weights and biases start as in PyTorch, which the article used.
+    func dense(_ units: Int, _ activation: ActivationFunction? = nil) -> Dense {
+      Dense(units, activation: activation, weights: .fanInUniform, bias: .fanInUniform)
+    }
     let untrained = try Network(input: [96], name: "features", seed: seed) {
-      Dense(32, activation: .relu)
-      Dense(16, activation: .relu)
-      Dense(16, activation: .relu)
-      Dense(1)
+      dense(32, .relu)
+      dense(16, .relu)
+      dense(16, .relu)
+      dense(1)
     }
 
     // 2. The article's recipe (L1 loss, Adam, 32 epochs in batches of 128), and the same with a learning rate
-    //    that falls to zero, which ends nearer to the truth.
+    //    that falls to zero, which ends nearer to the truth. The first depends on the seed, here as in PyTorch:
+    //    over 16 seeds R² is 0.9964...0.9988 (PyTorch 0.9972...0.9991) with a median of 0.998.
     for (name, schedule) in [
       ("as in the article", Schedule.constant), ("falling rate", .cosine(epochs: 32)),
     ] {
@@ -32,7 +37,8 @@ struct InputAttribution {
         untrained, loss: .meanAbsoluteError, optimizer: .adam(learningRate: 1e-2), seed: seed)
       trainer.schedule = schedule
       trainer.earlyStopping = EarlyStopping(patience: 32)
-      try trainer.fit(training, validation: validation, epochs: 32, batchSize: 128)
+      try trainer.fit(
+        training, validation: validation, epochs: 32, batchSize: 128, callbacks: [.progressBar()])
       print("\n\(name): test L1 \(rounded(try trainer.evaluate(test).loss, 4))")
       let picture = try explain(trainer.network, test)
       if schedule != .constant {

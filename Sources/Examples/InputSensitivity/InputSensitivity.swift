@@ -15,18 +15,23 @@ struct InputSensitivity {
   static func main() throws {
     let arguments = Array(CommandLine.arguments.dropFirst())
     guard let model = arguments.first else {
-      try profileOfWideResidualNetwork()
+      let network = try wideResidualNetwork()
+      print("WRN-16-4: \(network.parameterCount) parameters, \(network.layers.count) layers")
+      var generator = RandomGenerator(seed: 2)
+      try profile(network, Inputs(generator.normalTensor(Shape([1, 3, 32, 32])), for: network))
       try pointingGame()
       return
     }
     let network = try Network(ONNX.graph(contentsOf: model))
     if arguments.count > 1 {
-      for path in arguments.dropFirst() { try explain(path, network) }
+      var inputs: Inputs?
+      for path in arguments.dropFirst() { inputs = try explain(path, network) }
+      if let inputs { try profile(network, inputs) }
     } else {
       print("path of a picture, or STOP:")
       while let line = readLine(), line != "STOP" {
         do {
-          try explain(line, network)
+          _ = try explain(line, network)
         } catch {
           print(error)
         }
@@ -39,7 +44,9 @@ struct InputSensitivity {
 
   /// Prints what the network sees, and draws the picture, what the network gets of it, and the mask of the
   /// hundred pixels with the most influence.
-  private static func explain(_ path: String, _ network: Network) throws {
+  ///
+  /// - Returns: What the network gets.
+  private static func explain(_ path: String, _ network: Network) throws -> Inputs {
     let picture = try Image(contentsOf: path)
     let pixels = try Preprocessing.cifar10.apply(to: picture, channels: 3, width: 32, height: 32)
     let inputs = try Inputs(Tensor(pixels.values, shape: [1, 3, 32, 32]), for: network)
@@ -60,7 +67,9 @@ struct InputSensitivity {
       named: "gradient-magnitude", options: ["channels": "sum-then-abs", "top": "100"]
     ).explain(
       network, at: inputs, target: .top, context: Context(labels: CIFAR.classes))
-    guard let mask = explanation.attributions.first(where: { $0.range == .mask }) else { return }
+    guard let mask = explanation.attributions.first(where: { $0.range == .mask }) else {
+      return inputs
+    }
     let chosen = try mask.tensor.converted(to: .float32).elements(of: Float.self)
     let strip = try Image.strip(
       [
@@ -72,6 +81,7 @@ struct InputSensitivity {
     let name = path.split(separator: "/").last?.split(separator: ".").first ?? "picture"
     try strip.write(to: "\(name)-mask.png")
     print("wrote \(name)-mask.png: \(chosen.count { $0 > 0 }) pixels of 1,024\n")
+    return inputs
   }
 
   private static func percent(_ probability: Double) -> String {
@@ -135,19 +145,34 @@ struct InputSensitivity {
     }
   }
 
-  /// Prints how long the gradient of the final logit is at every layer: finite, in inference mode.
-  private static func profileOfWideResidualNetwork() throws {
-    let network = try wideResidualNetwork()
-    print("WRN-16-4: \(network.parameterCount) parameters, \(network.layers.count) layers")
-    var generator = RandomGenerator(seed: 2)
-    let inputs = try Inputs(
-      generator.normalTensor(Shape([1, 3, 32, 32])), for: network)
-    let explanation = try MethodCatalog.standard.explainer(
-      named: "gradient-magnitude", options: ["layer-norms": "true"]
-    ).explain(network, at: inputs, target: .index(2), context: Context())
-    print("gradient of logit 2 (bird), its length at each layer:")
-    for (name, value) in explanation.diagnostics {
-      if case .texts(let lines) = value { print("\(name):\n  " + lines.joined(separator: "\n  ")) }
+  // MARK: - From layer to layer
+
+  /// Prints for every rectifier how long the gradient of the top logit is there, finite in inference mode,
+  /// and how strongly the sum of its own outputs reacts to the pixels.
+  private static func profile(_ network: Network, _ inputs: Inputs) throws {
+    func magnitude(_ options: [String: String]) throws -> Explanation {
+      try MethodCatalog.standard.explainer(named: "gradient-magnitude", options: options)
+        .explain(network, at: inputs, target: .top, context: Context())
+    }
+    let diagnostics = try magnitude(["layer-norms": "true"]).diagnostics
+    guard case .texts(let names)? = diagnostics.first(where: { $0.name == "layers" })?.value,
+      case .numbers(let norms)? = diagnostics.first(where: { $0.name == "layer-gradient-norms" })?
+        .value
+    else { return }
+    let lengths = Dictionary(uniqueKeysWithValues: zip(names, norms))
+    let layers = network.layers.filter { $0.kind == "Relu" && lengths[$0.name] != nil }
+    let width = layers.map(\.name.count).max() ?? 0
+    func column(_ text: String) -> String {
+      "  " + text.padding(toLength: width, withPad: " ", startingAt: 0)
+    }
+    print(column("layer") + "  gradient of the logit  reaction to a pixel")
+    for layer in layers {
+      let map = try magnitude(["layer": layer.name, "channels": "sum-then-abs"])
+        .attribution.tensor.elements(of: Float.self)
+      let mean = map.reduce(0) { $0 + Double($1) } / Double(map.count)
+      print(
+        column(layer.name)
+          + String(format: "  %21.5f  %19.2f", lengths[layer.name] ?? .nan, mean))
     }
   }
 
@@ -160,18 +185,23 @@ struct InputSensitivity {
     let scenes = try ShapeScene.scenes(1200, using: &generator)
     let (training, test) = try ShapeScene.dataSet(of: scenes).split(at: 1000)
     let untrained = try Network(input: [3, ShapeScene.side, ShapeScene.side], seed: 3) {
-      Conv2D(12, kernel: 5, stride: 2, padding: .same, activation: .relu)
-      Conv2D(24, kernel: 3, padding: .same, activation: .relu)
-      MaxPool2D(2)
-      Conv2D(32, kernel: 3, padding: .same, activation: .relu)
+      for filters in [16, 32, 48] {
+        Conv2D(filters, kernel: 3, padding: .same, hasBias: false)
+        BatchNorm()
+        Activation(.relu)
+        MaxPool2D(2)
+      }
+      Conv2D(64, kernel: 3, padding: .same, hasBias: false)
+      BatchNorm()
+      Activation(.relu)
       GlobalAveragePool()
-      Flatten()
       Dense(5)
     }
     var trainer = try Trainer(
-      untrained, loss: .crossEntropy(), optimizer: .adam(learningRate: 3e-3),
+      untrained, loss: .crossEntropy(), optimizer: .adam(learningRate: 4e-3),
       metrics: [.accuracy], seed: 3)
-    try trainer.fit(training, epochs: 10, batchSize: 32)
+    trainer.schedule = .cosine(epochs: 10)
+    try trainer.fit(training, epochs: 10, batchSize: 32, callbacks: [.progressBar()])
     let network = trainer.network
     print(
       "\npointing game on \(test.count) pictures of shapes, accuracy \(try trainer.evaluate(test).metrics[.accuracy] ?? 0)"

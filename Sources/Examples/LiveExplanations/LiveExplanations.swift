@@ -15,12 +15,16 @@ struct LiveExplanations {
     let scenes = try ShapeScene.scenes(1200, using: &generator)
     let (training, validation) = try ShapeScene.dataSet(of: scenes).split(at: 1000)
     let untrained = try Network(input: [3, ShapeScene.side, ShapeScene.side], seed: 1) {
-      Conv2D(12, kernel: 5, stride: 2, padding: .same, activation: .relu, name: "edges")
-      Conv2D(24, kernel: 3, padding: .same, activation: .relu, name: "parts")
-      MaxPool2D(2)
-      Conv2D(32, kernel: 3, padding: .same, activation: .relu, name: "shapes")
+      for (filters, name) in [(16, "edges"), (32, "parts"), (48, "shapes")] {
+        Conv2D(filters, kernel: 3, padding: .same, hasBias: false)
+        BatchNorm()
+        Activation(.relu, name: name)
+        MaxPool2D(2)
+      }
+      Conv2D(64, kernel: 3, padding: .same, hasBias: false)
+      BatchNorm()
+      Activation(.relu, name: "figures")
       GlobalAveragePool()
-      Flatten()
       Dense(5)
     }
 
@@ -38,11 +42,13 @@ struct LiveExplanations {
 
     // 3. Train; after every other epoch explain, and add to both logs.
     var trainer = try Trainer(
-      untrained, loss: .crossEntropy(), optimizer: .adam(learningRate: 3e-3),
+      untrained, loss: .crossEntropy(), optimizer: .adam(learningRate: 4e-3),
       metrics: [.accuracy], seed: 1)
+    trainer.schedule = .cosine(epochs: 12)
     try trainer.fit(
       training, validation: validation, epochs: 12, batchSize: 32,
       callbacks: [
+        .progressBar(),
         .epochEnded { status in
           let accuracy = status.validation?.metrics[.accuracy] ?? 0
           print("epoch \(status.epoch): accuracy \(accuracy)")

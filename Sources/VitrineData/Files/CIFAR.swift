@@ -30,7 +30,9 @@ public enum CIFAR {
     try dataSet(paths.reduce(into: []) { $0 += try DataFile.bytes(at: $1) }, kind)
   }
 
-  /// Reads the records of a file from its bytes.
+  /// Reads the records of a file from its bytes; see ``dataSet(contentsOf:_:)``.
+  ///
+  /// - Throws: ``DataError/malformed(format:offset:reason:)`` with the byte where the file breaks its rules.
   public static func dataSet(_ bytes: [UInt8], _ kind: Kind = .cifar10) throws -> LabeledData {
     let labels = kind == .cifar10 ? 1 : 2
     let classCount = kind == .cifar10 ? 10 : 100

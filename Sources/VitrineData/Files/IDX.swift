@@ -39,6 +39,10 @@ public enum IDX {
 
   /// Reads pictures with their class numbers.
   ///
+  /// - Parameters:
+  ///   - pictures: A file of bytes `[sample, height, width]`.
+  ///   - labels: A file of bytes `[sample]`.
+  /// - Returns: `[sample, 1, height, width]`, pixels in 0...1; `int64` class numbers; classes `0` to `9`.
   /// - Throws: `FileError`, ``DataError`` if the files do not belong together.
   public static func dataSet(pictures: String, labels: String) throws -> LabeledData {
     try LabeledData(

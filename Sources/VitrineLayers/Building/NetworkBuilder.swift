@@ -29,11 +29,15 @@ public struct NetworkBuilder: Sendable {
   /// Adds blocks one behind the other.
   ///
   /// - Returns: What the last one computes; `input` if there are none.
+  /// - Throws: ``LayerError`` naming the block that does not fit.
   public mutating func connect(_ blocks: [any Block], to input: Signal) throws -> Signal {
     try blocks.reduce(input) { signal, block in try connect(block, to: signal) }
   }
 
-  /// Adds a block.
+  /// Adds a block under a name of its own.
+  ///
+  /// - Returns: What it computes, under the layer's name.
+  /// - Throws: ``LayerError/repeatedName(_:)``; what the block throws.
   public mutating func connect(_ block: any Block, to input: Signal) throws -> Signal {
     let outer = (layer: layer, prefix: prefix)
     defer { (layer, prefix) = outer }
@@ -104,6 +108,7 @@ public struct NetworkBuilder: Sendable {
   ///   - inputs: Signals, parameters and constants, in the operator's order; `nil` for one left out.
   ///   - attributes: The operator's attributes.
   ///   - output: Which output of the operator is returned.
+  /// - Returns: The value of that output; its shape follows from those of the inputs.
   /// - Throws: ``LayerError/invalid(layer:reason:)`` if the operator refuses shapes or attributes.
   public mutating func node(
     _ kind: String, part: String? = nil, _ inputs: [Signal?],
@@ -151,6 +156,9 @@ public struct NetworkBuilder: Sendable {
   ///   - fanIn: Connections into a unit, for initializers that scale; `fanOut` those out of it.
   ///   - fanOut: Outputs that one input reaches, for initialisers that ask.
   ///   - rows: Extent of the first axis if `nil`; for orthogonal matrices.
+  /// - Returns: The parameter, for ``node(_:part:_:_:output:)``.
+  /// - Throws: ``LayerError/repeatedName(_:)``; ``LayerError/invalid(layer:reason:)`` for a shape that is
+  ///   none.
   public mutating func parameter(
     _ name: String, _ shape: [Int], _ initializer: Initializer, fanIn: Int = 1, fanOut: Int = 1,
     rows: Int? = nil
@@ -168,7 +176,12 @@ public struct NetworkBuilder: Sendable {
     return try constant(name, tensor)
   }
 
-  /// Adds a constant of the layer.
+  /// Adds a constant of the layer, which training leaves alone unless an operator takes it as a weight.
+  ///
+  /// - Parameters:
+  ///   - name: Its name after the layer's and a dot.
+  ///   - tensor: Its value; a constant has no batch axis.
+  /// - Throws: ``LayerError/repeatedName(_:)``.
   public mutating func constant(_ name: String, _ tensor: Tensor) throws -> Signal {
     let fullName = layer + "." + name
     guard names.insert(fullName).inserted, constants[fullName] == nil else {

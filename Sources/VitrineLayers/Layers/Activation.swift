@@ -3,21 +3,22 @@ import VitrineTensor
 
 /// A function applied to every element, or along the last axis.
 public enum ActivationFunction: Sendable, Hashable {
-  /// max(x, 0).
+  /// max(x, 0); its derivative at 0 is 0.
   case relu
   /// `slope · x` below 0.
   case leakyReLU(slope: Double)
-  /// x above 0, e^x − 1 below.
+  /// x above 0, e^x − 1 below. Source: Clevert et al. 2016, α = 1.
   case elu
-  /// ELU with the constants that keep mean 0 and variance 1.
+  /// 1.0507 · x above 0, 1.7581 · (e^x − 1) below: keeps mean 0 and variance 1. Source: Klambauer et al.
+  /// 2017, equation 2.
   case selu
-  /// `x · Φ(x)` with the normal distribution `Φ`.
+  /// x · Φ(x) with the normal distribution Φ, exact, not by tanh. Source: Hendrycks, Gimpel 2016.
   case gelu
-  /// `x · sigmoid(x)`.
+  /// x · sigmoid(x), also called swish. Source: Ramachandran et al. 2017.
   case silu
-  /// x · tanh(ln(1 + e^x)).
+  /// x · tanh(ln(1 + e^x)). Source: Misra 2020.
   case mish
-  /// x · min(max(x + 3, 0), 6) / 6.
+  /// x · min(max(x + 3, 0), 6) / 6. Source: Howard et al. 2019, section 5.2.
   case hardSwish
   /// 1 / (1 + e^−x).
   case sigmoid
@@ -25,9 +26,9 @@ public enum ActivationFunction: Sendable, Hashable {
   case tanh
   /// ln(1 + e^x).
   case softplus
-  /// Along the last axis.
+  /// e^x / Σ e^x along the last axis: probabilities. Training on logits is more exact.
   case softmax
-  /// Along the last axis.
+  /// Logarithm of the softmax along the last axis.
   case logSoftmax
 
   var kind: String {
@@ -59,7 +60,9 @@ public struct Activation: Block {
 
   public var kind: String { function.kind }
 
-  /// Creates the layer.
+  /// - Parameters:
+  ///   - function: What is applied to each element.
+  ///   - name: The layer's name; numbered by the function if `nil`.
   public init(_ function: ActivationFunction, name: String? = nil) {
     self.function = function
     self.name = name

@@ -9,7 +9,9 @@ public struct Sequential: Block {
 
   public var kind: String { "" }
 
-  /// Creates the network.
+  /// - Parameters:
+  ///   - name: Begins the names of the layers inside; they are named as if outside if `nil`.
+  ///   - blocks: In turn; what they compute is that of the last one, the input if there is none.
   public init(_ name: String? = nil, @BlockBuilder blocks: () -> [any Block]) {
     self.name = name
     self.blocks = blocks()

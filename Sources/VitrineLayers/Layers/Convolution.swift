@@ -11,8 +11,10 @@ public enum Padding: Sendable, Hashable {
   case number(Int)
 }
 
-/// Convolution over sequences `[channel, position]`.
+/// Convolution over sequences `[channel, position]`, without flipping the window (a cross-correlation).
 ///
+/// Output `[filter, position']` with
+/// `position' = ⌊(position + padding − (kernel − 1) · dilation − 1) / stride⌋ + 1`.
 /// Parameters `weight` `[filter, channel / groups, tap]` and `bias` `[filter]`.
 public struct Conv1D: Block {
   public let name: String?
@@ -26,8 +28,8 @@ public struct Conv1D: Block {
   ///   - stride: Distance between windows.
   ///   - padding: What lies beyond the border.
   ///   - dilation: Distance between taps.
-  ///   - groups: Parts of the channels that do not see each other.
-  ///   - activation: Applied to the output; none if `nil`.
+  ///   - groups: Parts of the channels that do not see each other; divides channels and filters.
+  ///   - activation: Applied behind the layer, as a layer of its own.
   ///   - hasBias: Whether a bias is added.
   ///   - weights: How the weights start.
   ///   - bias: How the bias starts.
@@ -49,8 +51,9 @@ public struct Conv1D: Block {
   }
 }
 
-/// Convolution over pictures `[channel, height, width]`.
+/// Convolution over pictures `[channel, height, width]`, without flipping the window (a cross-correlation).
 ///
+/// Output `[filter, height', width']`, each as ``Conv1D`` has its positions.
 /// Parameters `weight` `[filter, channel / groups, row, column]` and `bias` `[filter]`.
 public struct Conv2D: Block {
   public let name: String?
@@ -66,7 +69,7 @@ public struct Conv2D: Block {
   ///   - dilation: Distance between taps.
   ///   - groups: Parts of the channels that do not see each other; as many as channels for a
   ///     depthwise convolution.
-  ///   - activation: Applied to the output; none if `nil`.
+  ///   - activation: Applied behind the layer, as a layer of its own.
   ///   - hasBias: Whether a bias is added.
   ///   - weights: How the weights start.
   ///   - bias: How the bias starts.

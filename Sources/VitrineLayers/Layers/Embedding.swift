@@ -12,7 +12,11 @@ public struct Embedding: Block {
 
   public var kind: String { "embedding" }
 
-  /// Creates the layer.
+  /// - Parameters:
+  ///   - count: Symbols there are.
+  ///   - features: Numbers for each symbol.
+  ///   - weights: How the numbers start.
+  ///   - name: The layer's name; numbered by its kind if `nil`.
   public init(
     _ count: Int, features: Int, weights: Initializer = .normal(standardDeviation: 0.05),
     name: String? = nil
@@ -40,14 +44,18 @@ public struct Embedding: Block {
 
 /// Adds learned numbers to every step of a sequence `[step, feature]`, so that its place counts.
 ///
-/// Parameter `weight` `[step, feature]`.
+/// Output as the input. Parameter `weight` `[step, feature]`: the number of steps is fixed.
+///
+/// Source: Devlin et al., "BERT" (2019), learned positions.
 public struct PositionEmbedding: Block {
   public let name: String?
   private let weights: Initializer
 
   public var kind: String { "positionembedding" }
 
-  /// Creates the layer.
+  /// - Parameters:
+  ///   - weights: How the numbers start.
+  ///   - name: The layer's name; numbered by its kind if `nil`.
   public init(weights: Initializer = .normal(standardDeviation: 0.02), name: String? = nil) {
     self.weights = weights
     self.name = name

@@ -1,13 +1,15 @@
 import VitrineNetwork
 import VitrineTensor
 
-/// Brings each channel to mean 0 and variance 1, then scales and shifts it.
+/// Brings each channel to mean 0 and variance 1, then scales and shifts it:
+/// `weight · (x − mean) / √(variance + ε) + bias`.
 ///
 /// A network always uses the statistics it has stored, which training updates: what it says of a
-/// sample does not depend on the rest of the batch. Input `[channel, …]`; parameters `weight`, `bias`,
-/// `running_mean` and `running_var`, all `[channel]`.
+/// sample does not depend on the rest of the batch. Input and output `[channel, …]`; parameters `weight`,
+/// `bias`, `running_mean` and `running_var`, all `[channel]`.
 ///
-/// Source: Ioffe, Szegedy, "Batch Normalization" (2015).
+/// Source: Ioffe, Szegedy, "Batch Normalization" (2015), algorithms 1 and 2; as in PyTorch, the stored
+/// variance takes the unbiased estimate of each batch.
 public struct BatchNorm: Block {
   public let name: String?
   private let epsilon: Double
@@ -46,9 +48,9 @@ public struct BatchNorm: Block {
 
 /// Brings the last axis of each sample to mean 0 and variance 1, then scales and shifts it.
 ///
-/// Input `[…, feature]`; parameters `weight` and `bias` `[feature]`.
+/// Input and output `[…, feature]`; parameters `weight` and `bias` `[feature]`.
 ///
-/// Source: Ba, Kiros, Hinton, "Layer Normalization" (2016).
+/// Source: Ba, Kiros, Hinton, "Layer Normalization" (2016), equations 3 and 4.
 public struct LayerNorm: Block {
   public let name: String?
   private let epsilon: Double
@@ -77,7 +79,8 @@ public struct LayerNorm: Block {
   }
 }
 
-/// In training, sets elements to 0 with probability `rate` and scales the others up; else its input.
+/// In training, sets elements to 0 with probability `rate` and multiplies the others by 1 / (1 − rate); else
+/// its input. The shape stays.
 ///
 /// Source: Srivastava et al., "Dropout" (2014).
 public struct Dropout: Block {
@@ -86,7 +89,9 @@ public struct Dropout: Block {
 
   public var kind: String { "dropout" }
 
-  /// Creates the layer.
+  /// - Parameters:
+  ///   - rate: Probability of 0, in 0..<1.
+  ///   - name: The layer's name; numbered by its kind if `nil`.
   public init(_ rate: Double, name: String? = nil) {
     self.rate = rate
     self.name = name

@@ -1,7 +1,9 @@
 import VitrineNetwork
 import VitrineTensor
 
-/// The greatest element of each window over `[channel, height, width]`.
+/// The greatest element of each window over `[channel, height, width]`; padding never wins.
+///
+/// Output `[channel, height', width']` with `height' = ⌊(height + padding − size) / stride⌋ + 1`.
 public struct MaxPool2D: Block {
   public let name: String?
   private let windows: Windows
@@ -26,6 +28,8 @@ public struct MaxPool2D: Block {
 }
 
 /// The mean of each window over `[channel, height, width]`; padding does not count.
+///
+/// Output as that of ``MaxPool2D``.
 public struct AveragePool2D: Block {
   public let name: String?
   private let windows: Windows
@@ -49,7 +53,9 @@ public struct AveragePool2D: Block {
   }
 }
 
-/// The greatest element of each window over `[channel, position]`.
+/// The greatest element of each window over `[channel, position]`; padding never wins.
+///
+/// Output `[channel, position']` with `position' = ⌊(position + padding − size) / stride⌋ + 1`.
 public struct MaxPool1D: Block {
   public let name: String?
   private let windows: Windows
@@ -73,6 +79,8 @@ public struct MaxPool1D: Block {
 }
 
 /// The mean of each window over `[channel, position]`; padding does not count.
+///
+/// Output as that of ``MaxPool1D``.
 public struct AveragePool1D: Block {
   public let name: String?
   private let windows: Windows
@@ -96,12 +104,14 @@ public struct AveragePool1D: Block {
 }
 
 /// The mean of each channel: `[channel, …]` becomes `[channel]`.
+///
+/// Source: Lin, Chen, Yan, "Network in Network" (2014), section 3.2.
 public struct GlobalAveragePool: Block {
   public let name: String?
 
   public var kind: String { "globalaveragepool" }
 
-  /// Creates the layer.
+  /// - Parameter name: The layer's name; numbered by its kind if `nil`.
   public init(name: String? = nil) { self.name = name }
 
   public func connect(_ input: Signal, _ builder: inout NetworkBuilder) throws -> Signal {
@@ -119,7 +129,7 @@ public struct MeanOverSteps: Block {
 
   public var kind: String { "meanoversteps" }
 
-  /// Creates the layer.
+  /// - Parameter name: The layer's name; numbered by its kind if `nil`.
   public init(name: String? = nil) { self.name = name }
 
   public func connect(_ input: Signal, _ builder: inout NetworkBuilder) throws -> Signal {

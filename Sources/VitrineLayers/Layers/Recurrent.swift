@@ -65,7 +65,7 @@ private struct RecurrentSettings: Sendable {
   }
 }
 
-/// Simple recurrent layers: `h' = tanh(W · x + R · h + b)`.
+/// Simple recurrent layers: `h' = tanh(W · x + R · h + b)`, from `h = 0`.
 ///
 /// Input `[step, feature]`; output `[step, units]`, or `[units]` without sequences; twice as many units
 /// in two directions. Parameters of layer `n` (no number if there is one only): `weightn`
@@ -104,7 +104,9 @@ public struct RNN: Block {
   }
 }
 
-/// Gated recurrent units, in the form that PyTorch and cuDNN have (reset after the product).
+/// Gated recurrent units, in the form that PyTorch and cuDNN have (reset after the product):
+/// `z = σ(W_z x + R_z h + b_z)`, `r = σ(W_r x + R_r h + b_r)`, `n = tanh(W_h x + b_h + r ⊙ (R_h h + c_h))`,
+/// `h' = (1 − z) ⊙ n + z ⊙ h`.
 ///
 /// Shapes and parameters as ``RNN``, with three gates `z`, `r`, `h` one after the other in the place
 /// of `unit`.
@@ -141,12 +143,14 @@ public struct GRU: Block {
   }
 }
 
-/// Long short-term memory.
+/// Long short-term memory: `i, o, f = σ(W x + R h + b)`, `c' = f ⊙ c + i ⊙ tanh(W_c x + R_c h + b_c)`,
+/// `h' = o ⊙ tanh(c')`, without peepholes. States begin at 0.
 ///
 /// Shapes and parameters as ``RNN``, with four gates `i`, `o`, `f`, `c` one after the other in the
 /// place of `unit`.
 ///
-/// Source: Hochreiter, Schmidhuber, "Long Short-Term Memory" (1997).
+/// Source: Hochreiter, Schmidhuber, "Long Short-Term Memory" (1997), with the forget gate of Gers et al.
+/// (2000).
 public struct LSTM: Block {
   public let name: String?
   private let settings: RecurrentSettings

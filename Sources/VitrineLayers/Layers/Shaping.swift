@@ -1,13 +1,13 @@
 import VitrineNetwork
 import VitrineTensor
 
-/// All elements of a sample as one row of features.
+/// All elements of a sample as one row of features: `[…]` becomes `[feature]`, the last axis fastest.
 public struct Flatten: Block {
   public let name: String?
 
   public var kind: String { "flatten" }
 
-  /// Creates the layer.
+  /// - Parameter name: The layer's name; numbered by its kind if `nil`.
   public init(name: String? = nil) { self.name = name }
 
   public func connect(_ input: Signal, _ builder: inout NetworkBuilder) throws -> Signal {

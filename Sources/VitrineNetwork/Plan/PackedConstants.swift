@@ -14,10 +14,11 @@ internal import Synchronization
 /// `@unchecked Sendable`: the memory is written only inside `init`.
 final class PackedConstant: @unchecked Sendable {
   let floats: UnsafePointer<Float>
+  let byteCount: Int
   private let mapping: UnsafeMutableRawBufferPointer?
 
   init(count: Int, _ fill: (UnsafeMutablePointer<Float>) throws -> Void) rethrows {
-    let byteCount = (max(count, 1) * 4 + 63) / 64 * 64 + 64
+    byteCount = (max(count, 1) * 4 + 63) / 64 * 64 + 64
     mapping = Self.map(byteCount)
     let memory: UnsafeMutablePointer<Float>
     if let mapping, let base = mapping.baseAddress {

@@ -52,8 +52,7 @@ extension PlanBuilder {
   func pack(_ slot: Int, of value: Int) -> Planes {
     let planes = newPlanes(planeShape(of: value).with(images: 1), halo: Halo())
     emit([planes.buffer], slots: [slot]) { layout in
-      changeLayout(
-        VK_PACK, layout.map(planes), planes.shape, plainBuffer: slot + 1, offset: 0, imageStride: 0)
+      layout.change(VK_PACK, planes, as: planes.shape, inSlot: slot, imageStride: 0)
     }
     return planes
   }
@@ -63,7 +62,7 @@ extension PlanBuilder {
     let shape = planeShape(of: value)
     let doubled = PlaneShape(1, shape.channels, shape.height, shape.width * 2)
     let size = Planes(buffer: 0, shape: doubled, halo: Halo()).byteCount
-    return Planes(buffer: newBuffer(byteCount: size), shape: doubled, halo: Halo())
+    return Planes(buffer: newBuffer(byteCount: size, images: 1), shape: doubled, halo: Halo())
   }
 
   /// Emits the points of a line, one for each sample.
@@ -78,11 +77,12 @@ extension PlanBuilder {
       op.as.line.start = layout.map(start)
       op.as.line.direction = layout.map(direction)
       op.as.line.output = layout.map(output)
-      op.as.line.images = Int32(output.shape.images)
+      op.as.line.images = layout.images(output.shape.images)
       op.as.line.blocks = Int32(output.shape.blocks)
       op.as.line.height = Int32(output.shape.height)
       op.as.line.width = Int32(output.shape.width)
       op.as.line.fraction_buffer = Int32(slot + 1)
+      op.as.line.fraction_offset = Int64(layout.firstImage(of: output.shape.images))
       op.as.line.epilogue = epilogue.resolved(layout)
       return op
     }
@@ -95,12 +95,14 @@ extension PlanBuilder {
       var op = vk_op()
       op.kind = VK_WEIGHTED_SUM
       op.as.weighted_sum.input = layout.map(cotangents)
-      op.as.weighted_sum.images = Int32(cotangents.shape.images)
+      op.as.weighted_sum.images = layout.images(cotangents.shape.images)
       op.as.weighted_sum.blocks = Int32(cotangents.shape.blocks)
       op.as.weighted_sum.height = Int32(cotangents.shape.height)
       op.as.weighted_sum.width = Int32(cotangents.shape.width)
       op.as.weighted_sum.sum_offset = Int64(layout.offsets[sum] / 8)
       op.as.weighted_sum.weight_buffer = Int32(slot + 1)
+      op.as.weighted_sum.weight_offset = Int64(
+        layout.firstImage(of: cotangents.shape.images))
       return op
     }
   }

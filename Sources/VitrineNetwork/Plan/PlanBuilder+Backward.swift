@@ -17,9 +17,8 @@ extension PlanBuilder {
       let (planes, _) = begin(source)
       let imageStride = planes.shape.channels * planes.shape.height * planes.shape.width
       emit([planes.buffer], slots: [seed]) { layout in
-        changeLayout(
-          VK_PACK, layout.map(planes), planes.shape, plainBuffer: seed + 1, offset: 0,
-          imageStride: imageStride)
+        layout.change(
+          VK_PACK, planes, as: planes.shape, inSlot: seed, imageStride: imageStride)
       }
       finish(source, isMasked: false)
     } else {
@@ -565,8 +564,8 @@ extension PlanBuilder {
     if hasPlanes(value) {
       contributeWhole(to: value) { planes, _ in
         emit([planes.buffer], slots: [part]) { layout in
-          changeLayout(
-            VK_PACK, layout.map(planes), planes.shape, plainBuffer: part + 1, offset: 0,
+          layout.change(
+            VK_PACK, planes, as: planes.shape, inSlot: part,
             imageStride: planes.shape.channels * planes.shape.height * planes.shape.width)
         }
       }

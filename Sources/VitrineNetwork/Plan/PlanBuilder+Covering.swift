@@ -307,11 +307,12 @@ extension PlanBuilder {
     } else if isPlain {
       let shape = source.shape
       let plane = shape.height * shape.width
-      let buffer = newBuffer(byteCount: shape.images * shape.channels * plane * 4)
+      let buffer = newBuffer(
+        byteCount: shape.images * shape.channels * plane * 4, images: shape.images)
       emit([source.buffer, buffer]) { layout in
-        changeLayout(
-          VK_UNPACK, layout.map(source), shape, plainBuffer: 0,
-          offset: layout.offsets[buffer] / 4, imageStride: shape.channels * plane)
+        layout.change(
+          VK_UNPACK, source, as: shape, at: layout.offsets[buffer] / 4,
+          imageStride: shape.channels * plane)
       }
       try emitPlainConvolution(
         convolution, from: buffer, height: shape.height, width: shape.width, origin: 0, to: output,

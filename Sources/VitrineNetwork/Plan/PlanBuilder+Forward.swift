@@ -84,7 +84,8 @@ extension PlanBuilder {
       if isDifferentiated(fused.output) {
         let shape = output.shape
         let buffer = newBuffer(
-          byteCount: shape.images * shape.blocks * shape.height * shape.width * 32)
+          byteCount: shape.images * shape.blocks * shape.height * shape.width * 32,
+          images: shape.images)
         indices[fused.node] = (buffer, shape.images)
       }
       emitPool(
@@ -260,7 +261,8 @@ extension PlanBuilder {
     let width = halo.left + shape.width + halo.right
     let height = halo.top + shape.height + halo.bottom
     let planeCount = shape.images * shape.channels
-    let buffer = newBuffer(byteCount: planeCount * height * width * 4)
+    let buffer = newBuffer(
+      byteCount: planeCount * height * width * 4, images: shape.images)
     emitHost([buffer]) { layout in
       let offset = layout.offsets[buffer]
       return { frame in
@@ -315,7 +317,10 @@ extension PlanBuilder {
       var input = vk_map()
       input.buffer = 0
       input.pixel_stride = Int32(stepX)
-      input.offset = Int64(layout.offsets[buffer] / 4 + origin)
+      input.offset = Int64(
+        layout.plainOffset(
+          of: buffer, images: output.shape.images, imageStride: convolution.inputs * height * width)
+          + origin)
       input.image_stride = Int64(convolution.inputs * height * width)
       input.row_stride = Int64(stepY * width)
       op.as.convolution.input = input
@@ -323,7 +328,7 @@ extension PlanBuilder {
       op.as.convolution.groups = UnsafePointer(table)
       op.as.convolution.group_count = Int32(groups.count)
       op.as.convolution.tap_lanes = 1
-      op.as.convolution.images = Int32(output.shape.images)
+      op.as.convolution.images = layout.images(output.shape.images)
       op.as.convolution.height = Int32(output.shape.height)
       op.as.convolution.width = Int32(output.shape.width)
       op.as.convolution.flush = isExact ? 512 : 0
@@ -406,7 +411,7 @@ extension PlanBuilder {
       op.as.convolution.groups = UnsafePointer(table)
       op.as.convolution.group_count = Int32(groups.count)
       op.as.convolution.tap_lanes = 16
-      op.as.convolution.images = Int32(output.shape.images)
+      op.as.convolution.images = layout.images(output.shape.images)
       op.as.convolution.height = Int32(outputSize.height)
       op.as.convolution.width = Int32(outputSize.width)
       op.as.convolution.flush = isExact ? 32 : 0
@@ -431,7 +436,7 @@ extension PlanBuilder {
       op.as.depthwise.taps = UnsafePointer(taps)
       op.as.depthwise.weights = weights
       op.as.depthwise.tap_count = Int32(offsets.count)
-      op.as.depthwise.images = Int32(output.shape.images)
+      op.as.depthwise.images = layout.images(output.shape.images)
       op.as.depthwise.blocks = Int32(output.shape.blocks)
       op.as.depthwise.height = Int32(height ?? output.shape.height)
       op.as.depthwise.width = Int32(width ?? output.shape.width)
@@ -500,7 +505,7 @@ extension PlanBuilder {
       op.as.product.c_offset = layout.map(output).offset
       op.as.product.lda = Int64(source.imageStride)
       op.as.product.ldc = Int64(output.imageStride)
-      op.as.product.m = Int32(output.shape.images)
+      op.as.product.m = layout.images(output.shape.images)
       op.as.product.n = Int32(columns)
       op.as.product.k = Int32(inner)
       op.as.product.packed = weights
@@ -525,7 +530,7 @@ extension PlanBuilder {
       var pool = vk_pool_window()
       pool.input = layout.map(input)
       pool.output = layout.map(output)
-      pool.images = Int32(input.shape.images)
+      pool.images = layout.images(input.shape.images)
       pool.blocks = Int32(input.shape.blocks)
       pool.input_height = Int32(rows.input)
       pool.input_width = Int32(columns.input)
@@ -543,8 +548,13 @@ extension PlanBuilder {
       pool.pad_right = Int32(columns.padAfter)
       pool.count_include_pad = countsPadding ? 1 : 0
       pool.index_buffer = indices == nil ? -1 : 0
-      pool.index_offset = Int64(indices.map { layout.offsets[$0.buffer] / 2 } ?? 0)
-      pool.index_images = Int32(indices?.images ?? 1)
+      pool.index_offset = Int64(
+        indices.map {
+          layout.offsets[$0.buffer] / 2
+            + layout.firstImage(of: $0.images, in: $0.buffer) * output.shape.blocks * rows.output
+            * columns.output * 16
+        } ?? 0)
+      pool.index_images = layout.images(indices?.images ?? 1)
       let resolved = epilogue.resolved(layout)
       pool.read_mask = resolved.read_mask
       pool.rule = resolved.rule
@@ -565,7 +575,7 @@ extension PlanBuilder {
       op.as.elementwise.input = layout.map(input)
       op.as.elementwise.second = layout.map(nil)
       op.as.elementwise.output = layout.map(output)
-      op.as.elementwise.images = Int32(output.shape.images)
+      op.as.elementwise.images = layout.images(output.shape.images)
       op.as.elementwise.blocks = Int32(output.shape.blocks)
       op.as.elementwise.height = Int32(area.height)
       op.as.elementwise.width = Int32(area.width)
@@ -584,31 +594,34 @@ extension PlanBuilder {
       output.bufferBlocks == output.shape.blocks
     {
       emit([source.buffer, output.buffer]) { layout in
-        changeLayout(
-          VK_UNPACK, layout.map(source), source.shape, plainBuffer: 0,
-          offset: Int(layout.map(output).offset), imageStride: output.imageStride)
+        layout.change(
+          VK_UNPACK, source, as: source.shape, at: Int(layout.map(output).offset),
+          imageStride: output.imageStride)
       }
       return
     }
     let isFromRows = source.shape.height * source.shape.width == 1
     if isFromRows, source.halo.isEmpty {
       emit([source.buffer, output.buffer]) { layout in
-        changeLayout(
-          VK_PACK, layout.map(output), output.shape, plainBuffer: 0,
-          offset: Int(layout.map(source).offset), imageStride: source.imageStride)
+        layout.change(
+          VK_PACK, output, as: output.shape, at: Int(layout.map(source).offset),
+          imageStride: source.imageStride)
       }
       return
     }
-    let buffer = newBuffer(byteCount: source.shape.images * perImage * 4)
+    let buffer = newBuffer(
+      byteCount: source.shape.images * perImage * 4, images: source.shape.images)
     emit([source.buffer, buffer]) { layout in
-      changeLayout(
-        VK_UNPACK, layout.map(source), source.shape, plainBuffer: 0,
-        offset: layout.offsets[buffer] / 4, imageStride: perImage)
+      layout.change(
+        VK_UNPACK, source, as: source.shape,
+        at: layout.plainOffset(of: buffer, images: source.shape.images, imageStride: perImage),
+        imageStride: perImage)
     }
     emit([output.buffer, buffer]) { layout in
-      changeLayout(
-        VK_PACK, layout.map(output), output.shape, plainBuffer: 0,
-        offset: layout.offsets[buffer] / 4, imageStride: perImage)
+      layout.change(
+        VK_PACK, output, as: output.shape,
+        at: layout.plainOffset(of: buffer, images: source.shape.images, imageStride: perImage),
+        imageStride: perImage)
     }
   }
 

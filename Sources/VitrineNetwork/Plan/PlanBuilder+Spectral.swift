@@ -73,14 +73,15 @@ extension PlanBuilder {
       ) { try convolution.packedSpectra(tiling) })
     let scratch = newBuffer(
       byteCount: 4
-        * Int(vk_spectral_scratch(Int32(tiling.pointsY), Int32(tiling.pointsX), Int32(threads))))
+        * Int(vk_spectral_scratch(Int32(tiling.pointsY), Int32(tiling.pointsX), Int32(threads))),
+      images: nil)
     emit([source.buffer, output.buffer, scratch] + epilogue.buffers) { layout in
       var op = vk_op()
       op.kind = VK_SPECTRAL
       op.as.spectral.input = layout.map(source)
       op.as.spectral.output = layout.map(output)
       op.as.spectral.spectra = spectra
-      op.as.spectral.images = Int32(output.shape.images)
+      op.as.spectral.images = layout.images(output.shape.images)
       op.as.spectral.filters = Int32(convolution.outputs)
       op.as.spectral.multiplier = Int32(convolution.multiplier)
       op.as.spectral.transposed = 1
@@ -115,7 +116,7 @@ extension PlanBuilder {
       op.as.elementwise.input = backward ? interleaved : blocked
       op.as.elementwise.second = layout.map(nil)
       op.as.elementwise.output = backward ? blocked : interleaved
-      op.as.elementwise.images = Int32(planes.shape.images)
+      op.as.elementwise.images = layout.images(planes.shape.images)
       op.as.elementwise.blocks = Int32(planes.shape.blocks)
       op.as.elementwise.height = Int32(planes.shape.height)
       op.as.elementwise.width = Int32(planes.shape.width)

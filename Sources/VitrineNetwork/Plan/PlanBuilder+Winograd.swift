@@ -45,14 +45,17 @@ extension PlanBuilder {
   /// has this shape.
   ///
   /// Asks nothing about the batch: a sample gets the same answer alone and in company. A map of few
-  /// tiles does not repay weights four times as large, unless many variants of a sample share them.
+  /// tiles does not repay weights four times as large, unless many variants of a sample share them or they
+  /// stay in the second-level cache.
   func suitsWinograd(_ convolution: PlanarConvolution, output: PlaneShape) -> Bool {
-    !isExact && convolution.groups == 1
+    let weightBytes =
+      WinogradSchedule.points * 4 * convolution.inputs * convolution.outputs
+    return !isExact && convolution.groups == 1
       && [convolution.rows, convolution.columns].allSatisfy {
         $0.kernel == 3 && $0.stride == 1 && $0.dilation == 1
       }
       && WinogradSchedule.tiles(height: output.height, width: output.width)
-        >= (covering == nil ? 9 : 4)
+        >= (covering == nil && weightBytes > 768 << 10 ? 9 : 4)
   }
 
   /// Emits a convolution, or its input gradient, by minimal filtering.
@@ -87,11 +90,13 @@ extension PlanBuilder {
     // Maxima over flat regions choose the first of equal values.
     winograd.levels = backward ? 0 : 1
     winograd.scratch_buffer = 0
-    let scratch = newBuffer(byteCount: Int(vk_winograd_scratch(&winograd, Int32(threads))) * 4)
+    let scratch = newBuffer(
+      byteCount: Int(vk_winograd_scratch(&winograd, Int32(threads))) * 4, images: nil)
     emit([source.buffer, output.buffer, scratch] + epilogue.buffers) { [winograd] layout in
       var op = vk_op()
       op.kind = VK_WINOGRAD
       op.as.winograd = winograd
+      op.as.winograd.images = layout.images(output.shape.images)
       op.as.winograd.input = layout.map(source, row: corner[0], column: corner[1])
       op.as.winograd.output = layout.map(output)
       op.as.winograd.scratch_offset = Int64(layout.offsets[scratch] / 4)

@@ -37,6 +37,7 @@ final class PlanBuilder {
   let isExact: Bool
   let threads: Int
   private let memoryLimit: Int
+  private let cacheBytes: Int
   private let arenas: ArenaPool
   let path: DifferentiationPath
   let nodes: [FusedNode]
@@ -77,6 +78,8 @@ final class PlanBuilder {
   let producers: [Int: Int]
   private(set) var buffers: [ArenaPlanner.Buffer] = []
   private var drafts: [Draft] = []
+  /// Bytes of constants that have been held for the next operation.
+  private var nextWeightBytes = 0
   /// What each draft is for, and what the next one will be.
   private var purposes: [OperationPurpose] = []
   var purpose = OperationPurpose.transfer
@@ -87,14 +90,22 @@ final class PlanBuilder {
   private var heldConstants: [PackedConstant] = []
 
   private enum Draft {
-    case native(slots: [Int], make: (ArenaLayout) -> vk_op)
+    case native(Native)
     case host((ArenaLayout) -> @Sendable (inout Plan.Frame) throws -> Void)
+  }
+
+  private struct Native {
+    let buffers: [Int]
+    let slots: [Int]
+    let weightBytes: Int
+    let make: (ArenaLayout) -> vk_op
   }
 
   init(
     _ specialization: Specialization, _ request: PlanRequest, constants: PackedConstants,
-    arenas: ArenaPool, isExact: Bool, threads: Int, memoryLimit: Int
+    arenas: ArenaPool, isExact: Bool, threads: Int, memoryLimit: Int, cacheBytes: Int
   ) throws {
+    self.cacheBytes = cacheBytes
     self.threads = threads
     self.memoryLimit = memoryLimit
     self.arenas = arenas
@@ -150,40 +161,48 @@ final class PlanBuilder {
     let lastRepeated = drafts.count
     results += request.sums.map { emitSumResult(of: $0) }
     keepAcrossRepetitions(firstRepeated..<lastRepeated)
+    let stages = BatchSchedule(
+      movements, samples: samplesKeptApart, stops: [firstRepeated, lastRepeated],
+      cacheBytes: cacheBytes
+    ).stages
+    let isPart = adaptBuffers(to: stages)
     let (offsets, byteCount) = ArenaPlanner.place(buffers)
     guard byteCount <= memoryLimit - min(memoryLimit, slotBytes) else {
       throw NetworkError.memoryLimit(
         needed: byteCount + slotBytes, limit: memoryLimit,
         what: request.source == nil ? "a forward pass" : "a backward pass")
     }
-    let layout = ArenaLayout(offsets: offsets)
     var operations: [vk_op] = []
     var steps: [Plan.Step] = []
     var labels: [OperationPurpose] = []
-    var stages = 0..<0
-    for (index, (draft, purpose)) in zip(drafts, purposes).enumerated() {
+    var repeated = 0..<0
+    for (index, images) in Self.order(stages, samples: samplesKeptApart) {
       // Steps that are repeated are not joined with those that are not.
-      let opensStage = index == firstRepeated || index == lastRepeated
-      if index == firstRepeated { stages = steps.count..<steps.count }
-      if index == lastRepeated { stages = stages.lowerBound..<steps.count }
-      switch draft {
-      case .host(let make): steps.append(.host(make(layout), for: purpose))
-      case .native(let slots, let make):
-        operations.append(make(layout))
-        labels.append(purpose)
+      let begins = (images?.lowerBound ?? 0) == 0
+      let opensStage = begins && (index == firstRepeated || index == lastRepeated)
+      if begins, index == firstRepeated { repeated = steps.count..<steps.count }
+      if begins, index == lastRepeated { repeated = repeated.lowerBound..<steps.count }
+      let layout = ArenaLayout(
+        offsets: offsets,
+        part: images.map { .init(images: $0, of: samplesKeptApart, holdsPart: isPart) })
+      switch drafts[index] {
+      case .host(let make): steps.append(.host(make(layout), for: purposes[index]))
+      case .native(let native):
+        operations.append(native.make(layout))
+        labels.append(purposes[index])
         if !opensStage, case .native(let range, let others)? = steps.last {
           steps[steps.count - 1] = .native(
-            range.lowerBound..<operations.count, slots: Array(Set(others + slots)).sorted())
+            range.lowerBound..<operations.count, slots: Array(Set(others + native.slots)).sorted())
         } else {
-          steps.append(.native(operations.count - 1..<operations.count, slots: slots))
+          steps.append(.native(operations.count - 1..<operations.count, slots: native.slots))
         }
       }
     }
-    if lastRepeated == drafts.count { stages = stages.lowerBound..<steps.count }
+    if lastRepeated == drafts.count { repeated = repeated.lowerBound..<steps.count }
     let list = OperationList(operations, tables: tables, constants: heldConstants)
     return (
       Plan(
-        steps: steps, stages: Plan.Stages(repeated: stages), operations: list, purposes: labels,
+        steps: steps, stages: Plan.Stages(repeated: repeated), operations: list, purposes: labels,
         layers: plannedLayers, arenas: arenas,
         arenaByteCount: byteCount, slotCount: slotCount, threads: threads), results
     )
@@ -199,6 +218,77 @@ final class PlanBuilder {
     }
   }
 
+  // MARK: - Parts of a batch
+
+  /// The number of samples where every operation over as many images takes them one by one; 1 where there
+  /// are several cotangents for each, or pieces of images.
+  private var samplesKeptApart: Int {
+    guard covering == nil, request.cotangents <= 1 else { return 1 }
+    let samples = Set(wiring.inputs.map { types[$0].shape.dimensions.first ?? 1 })
+    return samples.count == 1 ? samples.first ?? 1 : 1
+  }
+
+  /// What each draft moves.
+  private var movements: [BatchSchedule.Operation] {
+    let samples = samplesKeptApart
+    var carried = [Int](repeating: 0, count: drafts.count + 1)
+    for buffer in buffers where buffer.images == samples && buffer.firstStep < buffer.lastStep {
+      carried[buffer.firstStep + 1] += buffer.byteCount / samples
+      carried[buffer.lastStep + 1] -= buffer.byteCount / samples
+    }
+    for place in carried.indices.dropFirst() { carried[place] += carried[place - 1] }
+    return drafts.enumerated().map { index, draft in
+      guard case .native(let native) = draft else {
+        return .init(weightBytes: 0, valueBytes: 0, splits: false, carriedBytes: carried[index])
+      }
+      return .init(
+        weightBytes: native.weightBytes,
+        valueBytes: native.buffers.reduce(0) {
+          $0 + (buffers[$1].images == samples ? buffers[$1].byteCount / samples : 0)
+        },
+        splits: native.buffers.allSatisfy {
+          buffers[$0].images == samples || buffers[$0].images == nil || buffers[$0].images == 1
+        }, carriedBytes: carried[index])
+    }
+  }
+
+  /// Lets buffers that live within a stage hold only the samples that are there at once, and others live
+  /// until the stage has seen all samples.
+  ///
+  /// - Returns: For each buffer whether it holds a part of the batch.
+  private func adaptBuffers(to stages: [BatchSchedule.Stage]) -> [Bool] {
+    let samples = samplesKeptApart
+    var isPart = [Bool](repeating: false, count: buffers.count)
+    for stage in stages where stage.samplesAtOnce < samples {
+      for index in buffers.indices where buffers[index].lastStep >= 0 {
+        let buffer = buffers[index]
+        let begins = stage.operations.contains(buffer.firstStep)
+        let ends = stage.operations.contains(buffer.lastStep)
+        if begins, ends, buffer.images == samples {
+          isPart[index] = true
+          buffers[index].byteCount = buffer.byteCount / samples * stage.samplesAtOnce
+        } else if begins, !ends {
+          buffers[index].firstStep = stage.operations.lowerBound
+        } else if ends, !begins {
+          buffers[index].lastStep = stage.operations.upperBound - 1
+        }
+      }
+    }
+    return isPart
+  }
+
+  /// Returns the drafts in the order in which they run, with the samples if they are not all.
+  private static func order(
+    _ stages: [BatchSchedule.Stage], samples: Int
+  ) -> [(draft: Int, images: Range<Int>?)] {
+    stages.flatMap { stage -> [(draft: Int, images: Range<Int>?)] in
+      guard stage.samplesAtOnce < samples else { return stage.operations.map { ($0, nil) } }
+      return stride(from: 0, to: samples, by: stage.samplesAtOnce).flatMap { first in
+        stage.operations.map { ($0, first..<min(first + stage.samplesAtOnce, samples)) }
+      }
+    }
+  }
+
   // MARK: - Emitting
 
   /// Adds a kernel operation.
@@ -208,7 +298,11 @@ final class PlanBuilder {
   ///   - slots: Every slot it touches; slot `s` is the kernels' buffer `s + 1`.
   func emit(_ buffers: [Int], slots: [Int] = [], _ make: @escaping (ArenaLayout) -> vk_op) {
     touch(buffers)
-    drafts.append(.native(slots: slots, make: make))
+    drafts.append(
+      .native(
+        Native(buffers: Array(Set(buffers)), slots: slots, weightBytes: nextWeightBytes, make: make)
+      ))
+    nextWeightBytes = 0
     purposes.append(purpose)
   }
 
@@ -229,8 +323,13 @@ final class PlanBuilder {
     }
   }
 
-  func newBuffer(byteCount: Int) -> Int {
-    buffers.append(.init(byteCount: byteCount, firstStep: .max, lastStep: -1))
+  /// Returns a fresh buffer.
+  ///
+  /// - Parameter images: How many equal parts it holds, one for each image; `nil` for other uses within one
+  ///   operation.
+  func newBuffer(byteCount: Int, images: Int?) -> Int {
+    buffers.append(
+      .init(byteCount: byteCount, images: images, firstStep: .max, lastStep: -1))
     return buffers.count - 1
   }
 
@@ -245,18 +344,21 @@ final class PlanBuilder {
   /// Returns fresh planes whose halo is zero; every pixel is still to be written.
   func newPlanes(_ shape: PlaneShape, halo: Halo) -> Planes {
     let size = Planes(buffer: 0, shape: shape, halo: halo).byteCount
-    let planes = Planes(buffer: newBuffer(byteCount: size), shape: shape, halo: halo)
+    let planes = Planes(
+      buffer: newBuffer(byteCount: size, images: shape.images), shape: shape,
+      halo: halo)
     if !halo.isEmpty { emitFill(planes, interior: false) }
     return planes
   }
 
   func newMask(_ shape: PlaneShape) -> Mask {
     let size = Mask(buffer: 0, shape: shape).byteCount
-    return Mask(buffer: newBuffer(byteCount: size), shape: shape)
+    return Mask(buffer: newBuffer(byteCount: size, images: shape.images), shape: shape)
   }
 
   func hold(_ constant: PackedConstant) -> UnsafePointer<Float> {
     heldConstants.append(constant)
+    nextWeightBytes += constant.byteCount
     return constant.floats
   }
 
@@ -292,8 +394,8 @@ final class PlanBuilder {
     let slot = slot(of: value)
     let shape = result.shape
     emit([result.buffer], slots: [slot]) { layout in
-      changeLayout(
-        VK_PACK, layout.map(result), shape, plainBuffer: slot + 1, offset: 0,
+      layout.change(
+        VK_PACK, result, as: shape, inSlot: slot,
         imageStride: shape.channels * shape.height * shape.width)
     }
     return result
@@ -351,8 +453,8 @@ final class PlanBuilder {
     }
     let whole = whole ?? planes.shape
     emit([planes.buffer], slots: [slot]) { layout in
-      var op = changeLayout(
-        VK_UNPACK, layout.map(planes), whole, plainBuffer: slot + 1, offset: 0,
+      var op = layout.change(
+        VK_UNPACK, planes, as: whole, inSlot: slot,
         imageStride: whole.channels * whole.height * whole.width)
       op.as.layout.spread = Int32(spread)
       return op
@@ -366,7 +468,7 @@ final class PlanBuilder {
       var op = vk_op()
       op.kind = VK_FILL
       op.as.fill.map = layout.map(planes)
-      op.as.fill.images = Int32(planes.shape.images)
+      op.as.fill.images = layout.images(planes.shape.images)
       op.as.fill.blocks = Int32(planes.shape.blocks)
       op.as.fill.height = Int32(planes.shape.height)
       op.as.fill.width = Int32(planes.shape.width)
@@ -399,11 +501,11 @@ final class PlanBuilder {
         op.as.elementwise.second.row_stride = 0
       }
       op.as.elementwise.output = layout.map(output)
-      op.as.elementwise.images = Int32(output.shape.images)
+      op.as.elementwise.images = layout.images(output.shape.images)
       op.as.elementwise.blocks = Int32(output.shape.blocks)
       op.as.elementwise.height = Int32(output.shape.height)
       op.as.elementwise.width = Int32(output.shape.width)
-      op.as.elementwise.second_images = Int32(second?.shape.images ?? 1)
+      op.as.elementwise.second_images = layout.images(second?.shape.images ?? 1)
       op.as.elementwise.scale = scale
       op.as.elementwise.shift = shift
       op.as.elementwise.function = function?.function ?? VK_IDENTITY
@@ -450,22 +552,4 @@ struct Epilogue {
     }
     return result
   }
-}
-
-/// Returns a conversion between planes and row-major memory.
-func changeLayout(
-  _ kind: vk_kind, _ map: vk_map, _ shape: PlaneShape, plainBuffer: Int, offset: Int,
-  imageStride: Int
-) -> vk_op {
-  var op = vk_op()
-  op.kind = kind
-  op.as.layout.map = map
-  op.as.layout.plain_buffer = Int32(plainBuffer)
-  op.as.layout.images = Int32(shape.images)
-  op.as.layout.channels = Int32(shape.channels)
-  op.as.layout.height = Int32(shape.height)
-  op.as.layout.width = Int32(shape.width)
-  op.as.layout.plain_offset = Int64(offset)
-  op.as.layout.plain_image_stride = Int64(imageStride)
-  return op
 }

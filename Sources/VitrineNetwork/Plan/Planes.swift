@@ -113,6 +113,72 @@ struct Mask: Sendable {
 /// Byte offsets of the buffers inside the arena.
 struct ArenaLayout {
   let offsets: [Int]
+  /// Which images of a batch an operation is for; `nil` for all.
+  var part: Part?
+
+  /// Some images of a batch.
+  struct Part {
+    let images: Range<Int>
+    let total: Int
+    /// For each buffer whether it holds only these images, not the batch.
+    let holdsPart: [Bool]
+
+    init(images: Range<Int>, of total: Int, holdsPart: [Bool]) {
+      self.images = images
+      self.total = total
+      self.holdsPart = holdsPart
+    }
+  }
+
+  /// Returns how many of `count` images an operation is for.
+  func images(_ count: Int) -> Int32 {
+    guard let part, count == part.total else { return Int32(count) }
+    return Int32(part.images.count)
+  }
+
+  /// Returns the first image that an operation is for: in a buffer, or, if `nil`, in a slot.
+  func firstImage(of count: Int, in buffer: Int? = nil) -> Int {
+    guard let part, count == part.total else { return 0 }
+    if let buffer, part.holdsPart[buffer] { return 0 }
+    return part.images.lowerBound
+  }
+
+  /// Returns where row-major images begin in a buffer, in floats.
+  func plainOffset(of buffer: Int, images: Int, imageStride: Int) -> Int {
+    offsets[buffer] / 4 + firstImage(of: images, in: buffer) * imageStride
+  }
+
+  /// Returns a conversion between planes and row-major memory in a slot.
+  ///
+  /// - Parameter shape: Of the images, if it is not that of the planes.
+  func change(
+    _ kind: vk_kind, _ planes: Planes, as shape: PlaneShape, inSlot slot: Int, imageStride: Int
+  ) -> vk_op {
+    var op = change(
+      kind, planes, as: shape, at: firstImage(of: shape.images) * imageStride,
+      imageStride: imageStride)
+    op.as.layout.plain_buffer = Int32(slot + 1)
+    return op
+  }
+
+  /// Returns a conversion between planes and row-major memory in the arena.
+  ///
+  /// - Parameter offset: Of the first image converted, in floats.
+  func change(
+    _ kind: vk_kind, _ planes: Planes, as shape: PlaneShape, at offset: Int, imageStride: Int
+  ) -> vk_op {
+    var op = vk_op()
+    op.kind = kind
+    op.as.layout.map = map(planes)
+    op.as.layout.plain_buffer = 0
+    op.as.layout.images = images(shape.images)
+    op.as.layout.channels = Int32(shape.channels)
+    op.as.layout.height = Int32(shape.height)
+    op.as.layout.width = Int32(shape.width)
+    op.as.layout.plain_offset = Int64(offset)
+    op.as.layout.plain_image_stride = Int64(imageStride)
+    return op
+  }
 
   /// Returns the kernels' view of some planes, visiting every `step`-th pixel from `(row, column)`.
   func map(
@@ -124,7 +190,8 @@ struct ArenaLayout {
     map.buffer = 0
     map.pixel_stride = Int32(16 * stepX)
     map.offset = Int64(
-      offsets[planes.buffer] / 4 + planes.origin + row * planes.rowStride + column * 16)
+      offsets[planes.buffer] / 4 + planes.origin + row * planes.rowStride + column * 16
+        + firstImage(of: planes.shape.images, in: planes.buffer) * planes.imageStride)
     map.image_stride = Int64(planes.imageStride)
     map.block_stride = Int64(planes.blockStride)
     map.row_stride = Int64(planes.rowStride * stepY)
@@ -140,10 +207,11 @@ struct ArenaLayout {
     guard let mask else { return result }
     let area = mask.shape.width * mask.shape.height
     result.buffer = 0
-    result.images = Int32(mask.shape.images)
+    result.images = images(mask.shape.images)
     result.pixel_stride = Int32(stepX)
     result.offset = Int64(
-      offsets[mask.buffer] / 2 + mask.firstBlock * area + row * mask.shape.width + column)
+      offsets[mask.buffer] / 2 + mask.firstBlock * area + row * mask.shape.width + column
+        + firstImage(of: mask.shape.images, in: mask.buffer) * area * mask.bufferBlocks)
     result.row_stride = Int64(mask.shape.width * stepY)
     result.block_stride = Int64(area)
     result.image_stride = Int64(area * mask.bufferBlocks)
@@ -154,7 +222,9 @@ struct ArenaLayout {
 /// Places buffers with known lifetimes into one block of memory.
 enum ArenaPlanner {
   struct Buffer {
-    let byteCount: Int
+    var byteCount: Int
+    /// How many equal parts it holds, one for each image; `nil` for scratch memory of one operation.
+    let images: Int?
     var firstStep: Int
     var lastStep: Int
   }

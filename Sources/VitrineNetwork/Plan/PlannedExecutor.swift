@@ -8,17 +8,19 @@ final class PlannedExecutor: Engine {
   private let arenas: ArenaPool
   private let threads: Int
   private let memoryLimit: Int
+  private let cacheBytes: Int
   private let isExact: Bool
   private let stopwatch: Stopwatch
   private let plans = Mutex<[PlanRequest: (plan: Plan, results: [Int])]>([:])
 
   init(
     _ specialization: Specialization, constants: PackedConstants, arenas: ArenaPool, threads: Int,
-    memoryLimit: Int, isExact: Bool, stopwatch: Stopwatch
+    memoryLimit: Int, cacheBytes: Int, isExact: Bool, stopwatch: Stopwatch
   ) {
     self.arenas = arenas
     self.stopwatch = stopwatch
     self.memoryLimit = memoryLimit
+    self.cacheBytes = cacheBytes
     self.specialization = specialization
     self.constants = constants
     self.threads = threads
@@ -96,9 +98,8 @@ final class PlannedExecutor: Engine {
   ) throws -> CoveredEvaluation? {
     let builder = try PlanBuilder(
       specialization, PlanRequest(targets: [target], channels: channels), constants: constants,
-      arenas: arenas,
-      isExact: isExact,
-      threads: threads, memoryLimit: memoryLimit)
+      arenas: arenas, isExact: isExact, threads: threads, memoryLimit: memoryLimit,
+      cacheBytes: cacheBytes)
     builder.covering = Covering(input, covered)
     guard builder.chooseRegions() else { return nil }
     let (plan, results) = try builder.plan()
@@ -119,8 +120,7 @@ final class PlannedExecutor: Engine {
     if let found = plans.withLock({ $0[request] }) { return found }
     let builder = try PlanBuilder(
       specialization, request, constants: constants, arenas: arenas, isExact: isExact,
-      threads: threads,
-      memoryLimit: memoryLimit)
+      threads: threads, memoryLimit: memoryLimit, cacheBytes: cacheBytes)
     let made = try builder.plan()
     plans.withLock { cache in
       // Callers with ever new sites must not fill the memory with plans.
