@@ -40,7 +40,9 @@ public struct MethodCatalog: Sendable {
 
   /// Adds a method whose code is not part of this program.
   ///
-  /// - Parameter make: Creates it from options that fit the manifest.
+  /// - Parameters:
+  ///   - method: Its manifest.
+  ///   - make: Creates it from options that fit the manifest.
   /// - Throws: ``CoreError/duplicateMethod(_:)`` if its identifier or an alias is taken.
   public mutating func register(
     _ method: Method, make: @escaping @Sendable (_ options: Options) throws -> any Explaining

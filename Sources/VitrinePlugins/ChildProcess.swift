@@ -174,8 +174,10 @@ struct ChildProcess: ~Copyable {
         ? "it exited with code \(code) without an answer"
         : "it was ended by signal \(signal)\(Self.name(ofSignal: signal))"
     let words = String(decoding: lastWords, as: UTF8.self).split(whereSeparator: \.isNewline)
+    // After the reason of a trap the Swift runtime prints where it happened, one line for each call.
+    let reason = words.last { $0.contains("Fatal error: ") } ?? words.last
     return .ended(
-      plugin: plugin, how: how + (words.last.map { "; it said: \($0.suffix(300))" } ?? ""))
+      plugin: plugin, how: how + (reason.map { "; it said: \($0.suffix(300))" } ?? ""))
   }
 }
 

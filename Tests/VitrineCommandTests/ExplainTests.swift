@@ -146,6 +146,33 @@ struct ExplainTests {
     #expect(results.compactMap { ($0["values"] as? [Double])?.first } == [0.5, 2])
   }
 
+  @Test("samples of one array get pictures of their own, and are not drawn over one another")
+  func samplePictures() throws {
+    let samples = try Tensor((0..<24).map(Float.init), shape: [2, 1, 3, 4])
+    try workspace.write(samples.npyBytes(), as: "samples.npy")
+    let before = workspace.contents
+    let refused = workspace.run([
+      "explain", "@linear.onnx", "@samples.npy", "-m", "saliency", "-o", "@why.png",
+    ])
+    #expect(refused.code == .usage && workspace.contents == before)
+    #expect(
+      refused.errors.contains("2 samples make several pictures; give a folder"),
+      "\(refused.errors)")
+    for method in ["saliency", "jacobian"] {
+      let result = workspace.run([
+        "explain", "@linear.onnx", "@samples.npy", "-m", method, "-o", "@out",
+      ])
+      #expect(result.code == .success)
+    }
+    let pictures = workspace.contents.filter { $0.hasPrefix("out/") && $0.hasSuffix(".png") }
+    let rows = (0..<3).map { "d_pred_\($0)d_image.png" }
+    #expect(
+      pictures == [
+        "out/samples-0-gradient-magnitude.png"
+      ] + rows.map { "out/samples-0-jacobian/" + $0 } + ["out/samples-1-gradient-magnitude.png"]
+        + rows.map { "out/samples-1-jacobian/" + $0 })
+  }
+
   @Test("inputs of one name get files of different names")
   func sameNames() throws {
     try FileManager.default.createDirectory(

@@ -72,6 +72,25 @@ struct PictureTests {
     #expect(result.code == .success, "\(result.errors)")
     let values = try Tensor(npy: try workspace.bytes("raw.npy")).elements(of: Float.self)
     #expect(values == (0..<12).map { Workspace.weights[$0] - 2 * Workspace.weights[12 + $0] })
+    #expect(
+      result.output.contains("gradient-magnitude of class 0 - 2 * class 1, logit"),
+      "\(result.output)")
+    let object = try workspace.json([
+      "explain", "@linear.onnx", "@picture.png", "-m", "saliency", "--target", "0:1,1:-2", "--json",
+    ])
+    let weights = (object["target"] as? [String: Any])?["weights"] as? [[String: Any]] ?? []
+    #expect(weights.compactMap { $0["index"] as? Int } == [0, 1])
+    #expect(weights.compactMap { $0["weight"] as? Double } == [1, -2])
+  }
+
+  @Test("a layer explained instead of a score is named")
+  func layer() {
+    let result = workspace.run([
+      "explain", "@linear.onnx", "@picture.png", "-m", "saliency", "--layer", "flatten", "-o",
+      "@why.png",
+    ])
+    #expect(
+      result.output.contains("gradient-magnitude of layer 'flatten'"), "\(result.output)")
   }
 
   @Test("compare puts methods side by side, in a strip and on a page")

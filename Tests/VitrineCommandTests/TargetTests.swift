@@ -83,7 +83,10 @@ struct TargetTests {
     let object = try workspace.json([
       "explain", "@grid.onnx", "@six.npy", "-m", "saliency", "-t", "1/1", "--json",
     ])
-    #expect((object["target"] as? [String: Any])?["index"] as? Int == 4)
+    let found = try #require(object["target"] as? [String: Any])
+    #expect(found["index"] as? Int == 4 && found["position"] as? [Int] == [1, 1])
+    let text = workspace.run(["explain", "@grid.onnx", "@six.npy", "-m", "saliency", "-t", "1/1"])
+    #expect(text.output.contains("gradient-magnitude of position 1/1, logit 25"), "\(text.output)")
     #expect(object["values"] as? [Double] == [25])
     let attributions = try #require(object["attributions"] as? [[String: Any]])
     #expect(attributions[0]["values"] as? [Double] == [0, 0, 0, 0, 10, 0])

@@ -14,7 +14,7 @@ import VitrineTensor
 /// A plugin with everything that comes with Vitrine, and one method that does everything wrong.
 ///
 /// What it does wrong when asked for its methods is in its name: a link to it named `hostile-silent` never
-/// answers.
+/// answers. One named `hostile-alone` has the bad method only, which `vitrine` takes beside its own.
 @main struct HostilePlugin {
   static func main() {
     switch CommandLine.arguments[0].split(separator: "-").last {
@@ -56,6 +56,7 @@ import VitrineTensor
           ]))
     case "exit": exit(3)
     case "empty": PluginProcess.main([])
+    case "alone": PluginProcess.main([Hostile.self])
     default: PluginProcess.main(MethodCatalog.standard.explainers + [Hostile.self])
     }
   }

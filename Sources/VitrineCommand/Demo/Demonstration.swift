@@ -110,7 +110,8 @@ struct Demonstration: Sendable {
     var shown: Set<ShapeScene.Shape> = []
     for (index, scene) in scenes.enumerated() where shown.insert(scene.shape).inserted {
       let painter = FigurePainter(
-        method: method, labels: labels, modelName: modelName, picture: scene.image)
+        method: method, subject: Subject(target: .top, labels: labels), modelName: modelName,
+        picture: scene.image)
       let found = try painter.figures(
         of: explanation, sample: index, mainOnly: method.usesTarget)
       for figure in found {

@@ -10,17 +10,11 @@ struct ExplanationReport: Sendable {
   /// Name of the input, without its folder.
   let inputName: String
   let inputDigest: String
-  let labels: ClassLabels?
+  /// What was asked for.
+  let subject: Subject
 
   /// Longest list of features or outputs that the text shows.
   private static let mostRows = 20
-
-  private var element: Int? {
-    let elements = explanation.explained.elements
-    // One class for all samples is named once.
-    return elements.indices.contains(sample)
-      ? elements[sample] : elements.count == 1 ? elements[0] : nil
-  }
 
   private var values: [Double] {
     explanation.values(sample: sample, of: explanation.attribution)
@@ -49,8 +43,8 @@ struct ExplanationReport: Sendable {
 
   private var headline: String {
     var text = "\(inputName.visible): \(method.identifier)"
-    if let element {
-      text += " of class \(labels.name(of: element).visible)"
+    if method.usesTarget, let name = subject.name(of: explanation.explained, sample: sample) {
+      text += " of \(name.visible)"
     }
     if let score = explanation.explained.score, values.count == 1 {
       text += ", \(score.rawValue) \(Number.significant(values[0]))"
@@ -87,7 +81,7 @@ struct ExplanationReport: Sendable {
       let statistics = MapStatistics(try maps.heatMap(row: row))
       guard let peak = statistics.strongest.first else { continue }
       table.add([
-        isJacobian ? labels.name(of: output) : "",
+        isJacobian ? subject.labels.name(of: output) : "",
         isJacobian && values.indices.contains(row) ? Number.significant(values[row]) : "",
         Number.significant(Double(peak.value), 4), "\(peak.row), \(peak.column)",
         Number.fixed(statistics.halfMassShare * 100, 1) + "% of pixels",
@@ -161,11 +155,7 @@ struct ExplanationReport: Sendable {
     return .object([
       "input": .string(inputName),
       "input_sha256": .string(inputDigest),
-      "target": element.map { index in
-        .object([
-          "index": .integer(index), "label": labels.label(of: index).map { .string($0) } ?? .null,
-        ])
-      } ?? .null,
+      "target": subject.json(of: explained, sample: sample),
       "score": .object([
         "kind": explained.score.map { .string($0.rawValue) } ?? .null,
         "site": .string(explained.site.name),

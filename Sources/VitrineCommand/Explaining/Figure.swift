@@ -63,7 +63,8 @@ struct Figure: Sendable {
 /// Paints the figures of explanations.
 struct FigurePainter: Sendable {
   let method: Method
-  let labels: ClassLabels?
+  /// What was asked for.
+  let subject: Subject
   let modelName: String
   /// The picture that was explained, as the model saw it; `nil` if there is none.
   let picture: Image?
@@ -120,7 +121,7 @@ struct FigurePainter: Sendable {
     let title = "d prediction[\(output)] / d input"
     var notes: [String] = []
     if let value { notes.append("prediction[\(output)] = \(Number.significant(value))") }
-    if let label = labels.label(of: output) { notes.append(label) }
+    if let label = subject.labels.label(of: output) { notes.append(label) }
     notes.append(modelName)
     if !maps.reduction.isEmpty { notes.append(maps.reduction) }
     let image = try Self.framed(
@@ -139,9 +140,7 @@ struct FigurePainter: Sendable {
     let scale = try ColorScale.fitted(to: map.values, signed: attribution.range == .signed)
     let explained = explanation.explained
     var title = method.identifier + (name.map { ", " + $0 } ?? "")
-    if explained.elements.indices.contains(sample) {
-      title += ": class \(labels.name(of: explained.elements[sample]))"
-    }
+    if let name = subject.name(of: explained, sample: sample) { title += ": \(name)" }
     var notes: [String] = []
     if let score = explained.score, explained.values.indices.contains(sample) {
       notes.append("\(score.rawValue) \(Number.significant(explained.values[sample]))")

@@ -6,14 +6,16 @@ struct FigurePlaces: Sendable {
   /// As given by `--output`.
   private let output: String?
   private let method: String
-  private let isOnlyInput: Bool
+  private let inputs: Int
+  /// How many the input holds whose figures come next.
+  private var samples = 1
   private var takenNames: Set<String> = []
 
   /// - Throws: ``CommandError`` if one file is named for several inputs.
   init(output: String?, method: String, inputs: Int) throws(CommandError) {
     self.output = output
     self.method = method
-    isOnlyInput = inputs == 1
+    self.inputs = inputs
     if let output, inputs > 1, Self.isFile(output) {
       throw .usage(
         "--output: \(inputs) inputs make several pictures; give a folder instead of \(output)")
@@ -23,11 +25,23 @@ struct FigurePlaces: Sendable {
   /// Whether there is one file for each sample, which then shows the main attribution; a folder takes all.
   var takeOneFigure: Bool { output.map(Self.isFile) ?? true }
 
-  /// Returns the path of each figure of one input; paths in one folder differ.
+  /// Tells how many samples the next input holds.
+  ///
+  /// - Throws: ``CommandError`` if one file is named for the figures of several.
+  mutating func prepare(samples: Int) throws(CommandError) {
+    self.samples = samples
+    guard let output, samples > 1, Self.isFile(output), OutputFiles.kind(of: output) != .device
+    else { return }
+    throw .usage(
+      "--output: \(samples) samples make several pictures; give a folder instead of \(output)")
+  }
+
+  /// Returns the path of each figure of one sample; paths in one folder differ.
   ///
   /// A single figure goes to the file that `--output` names, or, in the folder it names or else the
   /// current one, to `<input>-<method>.png`. Several figures go to a folder.
   ///
+  /// - Parameter input: The input's name, with the sample's number where it holds several.
   /// - Throws: ``CommandError`` if one file is named for several figures.
   mutating func paths(
     of figures: [Figure], input: String
@@ -50,7 +64,7 @@ struct FigurePlaces: Sendable {
       return (folder, [FileName.join(folder, stem + ".png")])
     }
     let folder =
-      isOnlyInput ? output ?? stem : FileName.join(output ?? "", stem)
+      inputs == 1 && samples == 1 ? output ?? stem : FileName.join(output ?? "", stem)
     var taken: Set<String> = []
     let files = figures.enumerated().map { index, figure in
       var name = figure.name ?? "figure"

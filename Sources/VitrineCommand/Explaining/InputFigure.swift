@@ -38,8 +38,10 @@ extension FigurePainter {
     let ends = explanation.values(sample: sample, of: explanation.attribution)
     let site = explanation.explained.site
     var title = "\(method.identifier) of \(site)"
-    if explanation.explained.elements.indices.contains(sample) {
-      title += ": class \(labels.name(of: explanation.explained.elements[sample]))"
+    if explanation.explained.score != nil,
+      let name = subject.name(of: explanation.explained, sample: sample)
+    {
+      title += ": \(name)"
     }
     let image: Image
     if tiles.count == 1 {

@@ -81,16 +81,17 @@ extension Verb {
       for request in requests {
         try session.checkCancellation()
         let number = comparison.rows.count
+        let subject = Subject(target: request.target, labels: labels)
         let target = try request.target(of: number..<number + 1)
         let explanation = try request.explainer.explain(
           model.network, at: inputs, target: target, context: context)
         session.clearProgress()
         let painter = FigurePainter(
-          method: request.method, labels: labels, modelName: model.name, picture: input.picture,
+          method: request.method, subject: subject, modelName: model.name, picture: input.picture,
           isBlueFirst: preparation.isBlueFirst)
         let report = ExplanationReport(
           explanation: explanation, method: request.method, sample: 0, inputName: input.name,
-          inputDigest: input.digest, labels: labels)
+          inputDigest: input.digest, subject: subject)
         row.cells.append(
           Comparison.Cell(
             request: request, panel: try painter.panel(of: explanation),

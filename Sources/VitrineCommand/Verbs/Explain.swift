@@ -101,6 +101,7 @@ extension Verb {
       resolveBaseline: { try preparation.baseline(named: $0, for: $1) })
     let wantsFigures =
       invocation.has("output") || !(invocation.has("raw") || invocation.has("json"))
+    let subject = Subject(target: request.target, labels: labels)
     var files = OutputFiles()
     var text = ""
     var reports: [JSON] = []
@@ -120,6 +121,7 @@ extension Verb {
         session.note("pixels scaled to 0...1, as no --preprocess is given")
         isAssumptionTold = true
       }
+      if wantsFigures { try places.prepare(samples: input.samples) }
       let target = try request.target(of: samples..<samples + input.samples)
       samples += input.samples
       let explanation = try request.explainer.explain(
@@ -128,13 +130,13 @@ extension Verb {
       session.clearProgress()
       if invocation.has("raw") { rows.append(explanation.attribution.tensor) }
       let painter = FigurePainter(
-        method: request.method, labels: labels, modelName: model.name, picture: input.picture,
+        method: request.method, subject: subject, modelName: model.name, picture: input.picture,
         isBlueFirst: preparation.isBlueFirst)
       for sample in 0..<input.samples {
         let name = input.samples > 1 ? "\(input.name)[\(sample)]" : input.name
         let report = ExplanationReport(
           explanation: explanation, method: request.method, sample: sample, inputName: name,
-          inputDigest: input.digest, labels: labels)
+          inputDigest: input.digest, subject: subject)
         var written: [String] = []
         if wantsFigures {
           try session.checkCancellation()
@@ -195,8 +197,7 @@ extension Verb {
       (name: "Model-SHA256", value: modelDigest),
       (name: "Input-SHA256", value: report.inputDigest),
     ]
-    if explained.elements.indices.contains(report.sample) {
-      let target = report.labels.name(of: explained.elements[report.sample])
+    if let target = report.subject.name(of: explained, sample: report.sample, kind: "") {
       provenance.insert((name: "Target", value: target), at: 1)
     }
     let (folder, paths) = try places.paths(of: figures, input: stem)

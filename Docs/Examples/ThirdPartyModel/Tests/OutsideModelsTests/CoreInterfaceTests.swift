@@ -61,10 +61,10 @@ struct CoreInterfaceTests {
   }
 
   @Test("a method whose code is elsewhere is registered with its manifest and a way to make it")
-  func entries() throws {
+  func registration() throws {
     var catalog = MethodCatalog()
     try catalog.register(PlainGradient.method) { options in
-      let here: any Explaining = try PlainGradient(options: options)
+      let here: any Explaining = PlainGradient(options: options)
       return here
     }
     let entry: MethodCatalog.Entry = try catalog.entry(named: "plain-gradient")
