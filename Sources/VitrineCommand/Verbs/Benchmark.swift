@@ -62,7 +62,10 @@ extension Verb {
     let call =
       switch task {
       case "forward": try forward(invocation, model.network, inputs())
-      case "train": try TrainingBenchmark(model.network, batch: batch, seed: settings.seed).epoch
+      case "train":
+        try TrainingBenchmark(
+          model.network, batch: batch, seed: settings.seed, cancellation: session.cancellation
+        ).epoch
       default:
         try explanation(task, invocation, model.network, inputs(), settings, session)
       }
@@ -111,6 +114,11 @@ extension Verb {
     _ name: String, _ invocation: Invocation, _ network: Network, _ inputs: Inputs,
     _ settings: RunSettings, _ session: Session
   ) throws -> () throws -> Void {
+    if (try? session.catalog.entry(named: name)) == nil,
+      let near = closestName(to: name, among: ["forward", "train"]) ?? synonyms[name]
+    {
+      throw CommandError.usage("unknown task '\(name.visible)'; did you mean '\(near)'?")
+    }
     let method = try session.catalog.entry(named: name).method
     // Without a choice a Jacobian has all its rows; and what a layer is asked for is no class.
     let isJacobian = method.options.contains { $0.name == "outputs" }
@@ -126,6 +134,11 @@ extension Verb {
         network, at: inputs, target: request.target, context: context)
     }
   }
+
+  /// What people call the tasks that are no methods.
+  private static let synonyms = [
+    "predict": "forward", "inference": "forward", "training": "train", "fit": "train",
+  ]
 
   /// Returns seeded normal numbers for every input; free extents become 1.
   private static func randomInputs(

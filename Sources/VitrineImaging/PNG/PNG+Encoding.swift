@@ -66,13 +66,20 @@ extension PNG {
     rows.reserveCapacity((length + 1) * image.height)
     var best = [UInt8](repeating: 0, count: length)
     var trial = best
+    let nothing = best
     for row in 0..<image.height {
+      let pixels = image.pixels[row * length..<(row + 1) * length]
+      let above = row == 0 ? nothing[...] : image.pixels[(row - 1) * length..<row * length]
       var bestFilter = Filter.none
       var bestCost = Int.max
       for filter in Filter.allCases {
-        let cost = apply(
-          filter, to: image.pixels, at: row * length, length: length, step: step, into: &trial,
-          below: bestCost)
+        let cost = pixels.withUnsafeBufferPointer { pixels in
+          above.withUnsafeBufferPointer { above in
+            trial.withUnsafeMutableBufferPointer {
+              apply(filter, to: pixels, under: above, step: step, into: $0)
+            }
+          }
+        }
         if cost < bestCost {
           (bestFilter, bestCost) = (filter, cost)
           swap(&best, &trial)
@@ -84,32 +91,31 @@ extension PNG {
     return rows
   }
 
-  /// Filters one row into `result` and returns its cost, or gives up at cost `bound`.
+  /// Filters one row and returns its cost.
   private static func apply(
-    _ filter: Filter, to pixels: [UInt8], at start: Int, length: Int, step: Int,
-    into result: inout [UInt8], below bound: Int
+    _ filter: Filter, to pixels: UnsafeBufferPointer<UInt8>,
+    under above: UnsafeBufferPointer<UInt8>,
+    step: Int, into result: UnsafeMutableBufferPointer<UInt8>
   ) -> Int {
-    var cost = 0
-    let isFirst = start == 0
-    for offset in 0..<length {
-      let index = start + offset
-      let left = offset >= step ? pixels[index - step] : 0
-      let above = isFirst ? 0 : pixels[index - length]
-      let prediction: UInt8
-      switch filter {
-      case .none: prediction = 0
-      case .sub: prediction = left
-      case .up: prediction = above
-      case .average: prediction = UInt8(truncatingIfNeeded: (UInt16(left) + UInt16(above)) >> 1)
-      case .paeth:
-        let aboveLeft = offset >= step && !isFirst ? pixels[index - length - step] : 0
-        prediction = paeth(left, above, aboveLeft)
+    // One loop for each filter, without branches: the compiler runs most of them many bytes at a time.
+    @inline(__always)
+    func subtract(_ prediction: (_ left: UInt8, _ above: UInt8, _ aboveLeft: UInt8) -> UInt8) -> Int
+    {
+      for i in 0..<min(step, pixels.count) {
+        result[i] = pixels[i] &- prediction(0, above[i], 0)
       }
-      let difference = pixels[index] &- prediction
-      result[offset] = difference
-      cost += Int(Int8(bitPattern: difference).magnitude)
-      if cost >= bound { return bound }
+      for i in step..<max(step, pixels.count) {
+        result[i] = pixels[i] &- prediction(pixels[i - step], above[i], above[i - step])
+      }
+      return result.reduce(0) { $0 + Int(Int8(bitPattern: $1).magnitude) }
     }
-    return cost
+    return switch filter {
+    case .none: subtract { _, _, _ in 0 }
+    case .sub: subtract { left, _, _ in left }
+    case .up: subtract { _, above, _ in above }
+    case .average:
+      subtract { left, above, _ in UInt8(truncatingIfNeeded: (UInt16(left) + UInt16(above)) >> 1) }
+    case .paeth: subtract(paeth)
+    }
   }
 }
