@@ -14,9 +14,10 @@ struct TrainingBenchmark {
 
   /// Generates the samples.
   ///
+  /// - Parameter memoryLimit: Bytes that the samples may have, 4 GiB if `nil`.
   /// - Throws: ``CommandError`` unless the network takes one input of real numbers and gives a logit for
-  ///   each class.
-  init(_ network: Network, batch: Int, seed: UInt64) throws {
+  ///   each class, and the samples fit into memory.
+  init(_ network: Network, batch: Int, seed: UInt64, memoryLimit: Int?) throws {
     self.network = network
     self.batch = batch
     self.seed = seed
@@ -28,8 +29,15 @@ struct TrainingBenchmark {
       throw CommandError.usage(
         "train needs a model with one input of real numbers and an output [N, class]")
     }
-    var generator = RandomGenerator(seed: seed)
     let shape = try Shape([Self.count] + input.dimensions.dropFirst().map { $0 ?? 1 })
+    let limit = memoryLimit ?? 4 << 30
+    guard shape.count <= limit / MemoryLayout<Float>.stride else {
+      throw CommandError.usage(
+        "train generates \(Number.grouped(Self.count)) samples of \(Number.grouped(shape.count / Self.count)) "
+          + "numbers; expected at most \(Number.grouped(limit >> 20)) MiB of them: raise --memory-limit, or "
+          + "take a model with a smaller input")
+    }
+    var generator = RandomGenerator(seed: seed)
     samples = try Samples(
       inputs: generator.uniformTensor(shape),
       targets: Tensor((0..<Self.count).map { _ in Int64(generator.index(below: classes)) }))
