@@ -165,7 +165,8 @@ let package = Package(
       tests(
         "VitrineCommand",
         [
-          "Vitrine", "VitrineCore", "VitrineImaging", "VitrineLayers", "VitrineNetwork",
+          "CVitrinePlugin", "Vitrine", "VitrineCore", "VitrineImaging", "VitrineLayers",
+          "VitrineNetwork",
           "VitrineONNX", "VitrineSafetensors", "VitrineTensor",
         ]),
       tests(

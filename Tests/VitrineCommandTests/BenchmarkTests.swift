@@ -21,6 +21,7 @@ struct BenchmarkTests {
     ])
     #expect(object["schema"] as? Int == 1)
     #expect(object["task"] as? String == "forward")
+    #expect(object["seed"] as? Int == 0)
     let median = try #require(object["median"] as? Double)
     let fastest = try #require(object["min"] as? Double)
     #expect(fastest > 0 && median >= fastest)
@@ -73,6 +74,19 @@ struct BenchmarkTests {
     ])
     #expect(result.code == .usage)
     #expect(result.errors.contains("leave --precision double out"))
+  }
+
+  @Test("training takes no option of methods, and no more memory than is allowed")
+  func training() throws {
+    let words = ["benchmark", "@linear.onnx", "--task", "train"]
+    for extra in [["--layer", "dense"], ["--set", "steps=2"], ["--target", "1"], ["--layers"]] {
+      let result = workspace.run(words + extra)
+      #expect(result.code == .usage)
+      #expect(result.errors.contains("--task train takes no \(extra[0])"))
+    }
+    let result = workspace.run(words + ["--memory-limit", "1K"])
+    #expect(result.code == .usage)
+    #expect(result.errors.contains("train generates 60,000 samples of "))
   }
 
   @Test("what does not go together is refused")

@@ -12,7 +12,7 @@ private let isOptimized: Bool = {
   #endif
 }()
 
-/// The demonstration computes for a second in release and for a minute in debug.
+/// The demonstration computes for five seconds in release and for a minute in debug.
 @Suite("demo", .enabled(if: isOptimized))
 struct DemoTests {
   @Test("it learns, explains, and writes the same files every time")
@@ -30,7 +30,8 @@ struct DemoTests {
 
     let accuracy = try #require(
       first.output.firstMatch(of: #/names ([0-9.]+)% of 250/#).flatMap { Double($0.1) })
-    #expect(accuracy > 90)
+    // 99.2 to 100 with six seeds; less means that a seed decides again whether it learns.
+    #expect(accuracy > 97)
     // The gradient finds more of the shapes than a map that knows nothing.
     let found = try #require(
       first.output.firstMatch(of: #/gradient-magnitude +([0-9.]+)%/#).flatMap { Double($0.1) })

@@ -1,4 +1,8 @@
-/// A JSON value whose members keep the order they were written in.
+/// A JSON value whose members keep the order they were written in: what people and scripts read.
+///
+/// What plugins are told has a type of its own, `JSONValue` of VitrinePluginKit, because its promises are
+/// others: members are looked up by name and none occurs twice, `nan` and `inf` survive, and the text is
+/// one line. In common they have their cases and a dozen lines of quoting.
 package enum JSON: Equatable {
   case null
   case bool(Bool)

@@ -35,7 +35,7 @@ extension Verb {
         purpose: "a method on a batch, on one core"),
       Example(
         command: "vitrine benchmark model.onnx --task train",
-        purpose: "an epoch of 60,000 samples with their classes"),
+        purpose: "an epoch of training, on 60,000 random samples"),
       Example(
         command: "vitrine benchmark model.onnx --layers", purpose: "which layers take the time"),
       Example(
@@ -43,7 +43,8 @@ extension Verb {
     ],
     notes: [
       "Loading and planning are not timed: one call before the clock starts makes the plan. Calls "
-        + "repeat for at least one second and at least five times; the median is the figure."
+        + "repeat for at least one second and at least five times; the median is the figure. One call of "
+        + "train is an epoch, so that it takes six epochs at least."
     ]
   ) { invocation, session in
     let settings = try RunSettings(invocation)
@@ -62,10 +63,7 @@ extension Verb {
     let call =
       switch task {
       case "forward": try forward(invocation, model.network, inputs())
-      case "train":
-        try TrainingBenchmark(
-          model.network, batch: batch, seed: settings.seed, cancellation: session.cancellation
-        ).epoch
+      case "train": try training(invocation, model.network, batch: batch, settings, session)
       default:
         try explanation(task, invocation, model.network, inputs(), settings, session)
       }
@@ -87,6 +85,7 @@ extension Verb {
         "schema": .integer(1), "verb": .string("benchmark"), "task": .string(task),
         "model": try model.json(), "batch": .integer(batch),
         "precision": .string(settings.configuration.precision.rawValue),
+        "seed": Int(exactly: settings.seed).map { .integer($0) } ?? .string(String(settings.seed)),
         "median": .number(timing.median), "min": .number(timing.fastest),
         "peak_rss_bytes": .integer(Timing.peakMemory()), "repeats": .integer(timing.count),
         "layers": layers?.json,
@@ -107,6 +106,20 @@ extension Verb {
       throw CommandError.usage("the model has no output to compute")
     }
     return { _ = try network.evaluate(inputs, observing: [site]) }
+  }
+
+  /// Returns a call that trains for one epoch.
+  private static func training(
+    _ invocation: Invocation, _ network: Network, batch: Int, _ settings: RunSettings,
+    _ session: Session
+  ) throws -> () throws -> Void {
+    for flag in ["layer", "set", "target", "layers"] where invocation.has(flag) {
+      throw CommandError.usage("--task train takes no --\(flag): leave it out")
+    }
+    return try TrainingBenchmark(
+      network, batch: batch, seed: settings.seed,
+      memoryLimit: settings.configuration.memoryLimit, cancellation: session.cancellation
+    ).epoch
   }
 
   /// Returns a call that runs a method of the catalog.
