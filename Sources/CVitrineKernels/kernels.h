@@ -29,7 +29,7 @@ typedef struct {
   void (*pack)(const vk_packing *);
   void (*pack_winograd)(
     float *packed, const float *source, size_t inputs, size_t outputs, size_t width,
-    int64_t input_stride, int64_t output_stride, int rotated);
+    int64_t input_stride, int64_t output_stride, int rotated, int tile);
   void (*pack_matrix)(
     float *packed, const float *b, size_t k, size_t n, int64_t k_stride, int64_t n_stride);
   void (*pack_spectra)(

@@ -153,9 +153,9 @@ void vk_pack(const vk_packing *pieces, size_t count, int threads) {
 
 void vk_pack_winograd(
   float *packed, const float *source, size_t inputs, size_t outputs, size_t width,
-  int64_t input_stride, int64_t output_stride, int rotated) {
+  int64_t input_stride, int64_t output_stride, int rotated, int tile) {
   vk_kernels_for(-1)->pack_winograd(
-    packed, source, inputs, outputs, width, input_stride, output_stride, rotated);
+    packed, source, inputs, outputs, width, input_stride, output_stride, rotated, tile);
 }
 
 void vk_pack_matrix(

@@ -13,6 +13,7 @@ private struct Case {
   var splitsOutputs = false
   var isRotated = false
   var levels = false
+  var tile: Int32 = 4
   var epilogue = ReferenceEpilogue()
 
   var input: BlockedPlanes { BlockedPlanes(images, inputs, height, width, halo: 1) }
@@ -39,7 +40,7 @@ private struct Prepared {
     outputBuffer = workspace.addFloats(output.count)
     epilogue = test.epilogue.prepare(output, in: workspace, seed: seed + 2)
 
-    let floatsPerOutput = 36 * test.input.blocks * 16
+    let floatsPerOutput = Int((test.tile + 2) * (test.tile + 2)) * test.input.blocks * 16
     var packed = [Float](repeating: .nan, count: floatsPerOutput * output.blocks * 16)
     for first in stride(from: 0, to: test.outputs, by: 32) {
       let count = min(32, test.outputs - first)
@@ -47,7 +48,7 @@ private struct Prepared {
       var group = [Float](repeating: .nan, count: floatsPerOutput * width)
       vk_pack_winograd(
         &group, weights + first * test.inputs * 9, test.inputs, count, width, 9,
-        Int64(test.inputs * 9), test.isRotated ? 1 : 0)
+        Int64(test.inputs * 9), test.isRotated ? 1 : 0, test.tile)
       packed.replaceSubrange(
         floatsPerOutput * first..<floatsPerOutput * (first + width), with: group)
     }
@@ -55,7 +56,7 @@ private struct Prepared {
     corner.offset = 0
     var winograd = vk_winograd(
       input: corner, output: output.map(buffer: outputBuffer), weights: workspace.keep(packed),
-      images: Int32(test.images), input_blocks: Int32(test.input.blocks),
+      tile: test.tile, images: Int32(test.images), input_blocks: Int32(test.input.blocks),
       output_blocks: Int32(output.blocks), height: Int32(test.height), width: Int32(test.width),
       tiles_at_once: test.tilesAtOnce, levels: test.levels ? 1 : 0,
       splits_outputs: test.splitsOutputs ? 1 : 0,
@@ -114,8 +115,10 @@ private struct Prepared {
       Case(inputs: 16, outputs: 40, height: 33, width: 30, tilesAtOnce: 60, splitsOutputs: true),
       Case(images: 2, inputs: 48, outputs: 33, height: 13, width: 13, isRotated: true),
     ]
-    for test in cases {
+    for (test, tile) in cases.flatMap({ [($0, 4), ($0, 2)] }) {
       for threads: Int32 in [1, 2] {
+        var test = test
+        test.tile = Int32(tile)
         let prepared = Prepared(test, seed: 3)
         prepared.workspace.run(prepared.operation, threads: threads, on: instructionSet)
         let mismatch = prepared.mismatch()
@@ -128,10 +131,10 @@ private struct Prepared {
   func epilogues(instructionSet: InstructionSet) {
     for epilogue in ReferenceEpilogue.all {
       for (height, width) in [(9, 6), (7, 7), (12, 5)] {
-        for splitsOutputs in [false, true] {
+        for (splitsOutputs, tile) in [(false, 4), (true, 4), (false, 2), (true, 2)] {
           let test = Case(
             images: 3, inputs: 6, outputs: 40, height: height, width: width, outputHalo: 1,
-            splitsOutputs: splitsOutputs, epilogue: epilogue)
+            splitsOutputs: splitsOutputs, tile: Int32(tile), epilogue: epilogue)
           let prepared = Prepared(test, seed: 5)
           prepared.workspace.run(prepared.operation, on: instructionSet)
           let mismatch = prepared.mismatch()
@@ -177,6 +180,10 @@ private struct Prepared {
     "results are bit-identical however tiles and outputs are divided, alone or in a batch",
     arguments: InstructionSet.available)
   func deterministic(instructionSet: InstructionSet) {
+    for tile: Int32 in [4, 2] { isDeterministic(instructionSet, tile: tile) }
+  }
+
+  private func isDeterministic(_ instructionSet: InstructionSet, tile: Int32) {
     var reference: [Float]?
     for tilesAtOnce: Int32 in [1, 3, 14, 200] {
       for splitsOutputs in [false, true] {
@@ -184,7 +191,7 @@ private struct Prepared {
           let prepared = Prepared(
             Case(
               images: 3, inputs: 32, outputs: 80, height: 14, width: 11, tilesAtOnce: tilesAtOnce,
-              splitsOutputs: splitsOutputs), seed: 11)
+              splitsOutputs: splitsOutputs, tile: tile), seed: 11)
           prepared.workspace.run(prepared.operation, threads: threads, on: instructionSet)
           let result = prepared.result()
           #expect(reference == nil || reference == result)
@@ -214,10 +221,10 @@ private struct Prepared {
       ReferenceEpilogue(hasBias: true, writesMask: true, function: VK_RELU),
       ReferenceEpilogue(hasResidual: true, writesMask: true, function: VK_CLIP, alpha: -1, beta: 2),
     ] {
-      for splitsOutputs in [false, true] {
+      for (splitsOutputs, tile) in [(false, 4), (true, 4), (false, 2), (true, 2)] {
         var test = Case(
           images: 2, inputs: 20, outputs: 40, height: 23, width: 26, splitsOutputs: splitsOutputs,
-          epilogue: epilogue)
+          tile: Int32(tile), epilogue: epilogue)
         let plain = Prepared(test, seed: 17)
         test.levels = true
         let leveled = Prepared(test, seed: 17)

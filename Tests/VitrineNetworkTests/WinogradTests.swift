@@ -7,19 +7,21 @@ import VitrineTestSupport
 @Suite("Minimal filtering in plans") struct WinogradTests {
   /// One convolution over maps of a size.
   private func network(
-    _ size: Int, kernel: [Int] = [3, 3], stride: Int64 = 1, dilation: Int64 = 1, groups: Int = 1,
+    _ size: Int, channels: Int = 32, kernel: [Int] = [3, 3], stride: Int64 = 1, dilation: Int64 = 1,
+    groups: Int = 1,
     precision: Network.Precision
   ) throws -> Network {
     var draft = GraphDraft()
     let y = try draft.convolution(
-      "x", from: 32, to: 32, kernel: kernel, stride: stride, dilation: dilation, groups: groups)
+      "x", from: channels, to: channels, kernel: kernel, stride: stride, dilation: dilation,
+      groups: groups)
     return try Network(
-      draft.graph(input: [nil, 32, size, size], output: y),
+      draft.graph(input: [nil, channels, size, size], output: y),
       configuration: .init(precision: precision, threads: 2))
   }
 
-  private func output(_ network: Network, _ size: Int) throws -> Tensor {
-    let x = try Tensor.random([1, 32, size, size], seed: 5)
+  private func output(_ network: Network, _ size: Int, channels: Int = 32) throws -> Tensor {
+    let x = try Tensor.random([1, channels, size, size], seed: 5)
     let output = Site.output(network.signature.outputs[0].name)
     return try network.evaluate(Inputs(x, for: network), observing: [output])[0]
   }
@@ -53,6 +55,17 @@ import VitrineTestSupport
     }
   }
 
+  @Test("many channels on small maps are filtered by smaller tiles")
+  func smallMaps() throws {
+    let (size, channels) = (7, 96)
+    let fast = try output(
+      network(size, channels: channels, precision: .single), size, channels: channels)
+    let slow = try output(
+      network(size, channels: channels, precision: .exact), size, channels: channels)
+    #expect(fast != slow)
+    #expect(try relativeDistance(fast, slow) < 2e-6)
+  }
+
   @Test("outputs are divided where weights are many or tiles few, and pieces fit the caches")
   func schedules() {
     let many = WinogradSchedule(tiles: 196, inputs: 64, outputs: 64, threads: 2)
@@ -64,5 +77,8 @@ import VitrineTestSupport
     let deep = WinogradSchedule(tiles: 784, inputs: 512, outputs: 512, threads: 2)
     #expect(deep.splitsOutputs && deep.tilesAtOnce * 36 * 512 * 4 <= 8 << 20)
     #expect(WinogradSchedule.tiles(height: 9, width: 4) == 3)
+    #expect(WinogradSchedule.tiles(height: 7, width: 7, side: 2) == 16)
+    let small = WinogradSchedule(tiles: 16, inputs: 512, outputs: 512, threads: 2, tileSide: 2)
+    #expect(small.splitsOutputs && small.tilesAtOnce * 16 * 512 * 4 <= 8 << 20)
   }
 }

@@ -120,8 +120,8 @@ typedef struct {
   vk_epilogue epilogue;
 } vk_convolution;
 
-// Convolution by 3 x 3 windows, one pixel apart, with the minimal filtering F(4 x 4, 3 x 3) of Winograd: 4 times
-// fewer multiplications, and errors about 10 times those of VK_CONVOLUTION.
+// Convolution by 3 x 3 windows, one pixel apart, with the minimal filtering F(T x T, 3 x 3) of Winograd: with T = 4
+// 4 times fewer multiplications, and errors about 10 times those of VK_CONVOLUTION; with T = 2 2.25 times fewer.
 // Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (CVPR 2016).
 //
 // `input` is at the top left pixel of the first window; height + 2 rows of width + 2 pixels are read from there.
@@ -129,9 +129,10 @@ typedef struct {
 typedef struct {
   vk_map input, output;
   const float *weights;  // by vk_pack_winograd, the groups of 32 outputs one after the other
+  int32_t tile;          // T: 4 or 2
   int32_t images, input_blocks, output_blocks;
   int32_t height, width;   // of the output
-  int32_t tiles_at_once;   // tiles of 4 x 4 outputs transformed together
+  int32_t tiles_at_once;   // tiles of T x T outputs transformed together
   int32_t levels;          // outputs of equal windows side by side are made equal, as VK_CONVOLUTION's are
   int32_t splits_outputs;  // threads share transformed tiles and divide outputs, instead of dividing tiles
   int32_t scratch_buffer;
@@ -357,11 +358,11 @@ void vk_pack_group(float *packed, const float *source, const int64_t *tap_source
 void vk_pack_spectra(float *packed, const float *source, size_t filters, int kernel_y, int kernel_x,
                      int dilation_y, int dilation_x, int points_y, int points_x);
 
-// Transformed weights of up to 32 outputs of a vk_winograd, `[36][16 * input_blocks][width]`, width 16 or 32: tap
+// Transformed weights of up to 32 outputs of a vk_winograd, `[(tile + 2)^2][16 * input_blocks][width]`, width 16 or 32: tap
 // (y, x) of input i for output o is source[i*input_stride + o*output_stride + tap], where tap = 3 y + x, or
 // 8 - 3 y - x if `rotated`. Computed in double precision; zero where there is no input or output.
 void vk_pack_winograd(float *packed, const float *source, size_t inputs, size_t outputs, size_t width,
-                      int64_t input_stride, int64_t output_stride, int rotated);
+                      int64_t input_stride, int64_t output_stride, int rotated, int tile);
 
 // Packs B (element (k, n) at b[k*k_stride + n*n_stride]) into `[ceil(n/32)][k][32]`, zero-padded.
 void vk_pack_matrix(float *packed, const float *b, size_t k, size_t n, int64_t k_stride, int64_t n_stride);
@@ -376,7 +377,7 @@ typedef enum {
 
 typedef struct {
   vk_packing_kind kind;
-  int32_t rotated;
+  int32_t rotated, tile;  // of a vk_winograd
   float *packed;
   const float *source;
   const int32_t *taps;

@@ -114,7 +114,7 @@ static void pack_piece(const vk_packing *p) {
     case VK_PACK_WINOGRAD:
       pack_winograd(
         p->packed, p->source, (size_t)p->inputs, (size_t)p->outputs, (size_t)p->width,
-        p->input_stride, p->output_stride, p->rotated);
+        p->input_stride, p->output_stride, p->rotated, p->tile);
       break;
     case VK_PACK_MATRIX:
       pack_matrix(

@@ -333,9 +333,12 @@ extension PlanBuilder {
     }
     guard convolution.isDepthwise else {
       try contribute(to: input) { planes, epilogue in
-        if suitsWinograd(convolution, output: planes.shape), neededChannels[fused.node] == nil {
+        if neededChannels[fused.node] == nil,
+          let tileSide = winogradTileSide(convolution, output: planes.shape)
+        {
           try emitWinograd(
-            convolution, from: given, to: planes, backward: true, epilogue: epilogue,
+            convolution, tileSide: tileSide, from: given, to: planes, backward: true,
+            epilogue: epilogue,
             [fused.batchNormalization ?? -1])
           return
         }

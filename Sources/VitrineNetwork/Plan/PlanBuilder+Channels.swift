@@ -18,7 +18,7 @@ extension PlanBuilder {
       case .convolution(let convolution):
         // Minimal filtering rounds otherwise than direct sums: who computes all channels does so too.
         guard !convolution.isDepthwise, convolution.groups == 1, fused.residual == nil,
-          !suitsWinograd(convolution, output: planeShape(of: fused.output))
+          winogradTileSide(convolution, output: planeShape(of: fused.output)) == nil
         else { return [:] }
         return [convolution.node: channels]
       case .alias, .reshape:

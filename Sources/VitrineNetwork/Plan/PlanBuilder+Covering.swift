@@ -170,9 +170,9 @@ extension PlanBuilder {
     var alignment = 1
     // Tiles of minimal filtering have the same places in a box as in the whole.
     if case .convolution(let convolution) = lowerings[index],
-      suitsWinograd(convolution, output: shape)
+      let tileSide = winogradTileSide(convolution, output: shape)
     {
-      alignment = WinogradSchedule.tileSide
+      alignment = tileSide
     }
     let region = ChangedRegion(
       rows: ChangedAxis(extent: shape.height, changed: rows, alignment: alignment),
@@ -256,7 +256,7 @@ extension PlanBuilder {
         convolution.on(rows: region.rows.size, columns: region.columns.size), fused,
         isPlain: operands[0].value == covering?.input && convolution.inputs <= 4
           && convolution.groups == 1,
-        isFiltered: suitsWinograd(convolution, output: shape), from: source, to: output,
+        tileSide: winogradTileSide(convolution, output: shape), from: source, to: output,
         residual: residual)
     case .maximumPool(let rows, let columns):
       emitPool(
@@ -297,7 +297,7 @@ extension PlanBuilder {
   ///   - isPlain: Whether the whole is computed from row-major planes.
   ///   - isFiltered: Whether the whole is computed by minimal filtering.
   private func emitBoxes(
-    _ convolution: PlanarConvolution, _ fused: FusedNode, isPlain: Bool, isFiltered: Bool,
+    _ convolution: PlanarConvolution, _ fused: FusedNode, isPlain: Bool, tileSide: Int?,
     from source: Planes, to output: Planes, residual: Planes?
   ) throws {
     let epilogue = epilogue(of: fused, bias: convolution.bias, residual: residual)
@@ -317,9 +317,10 @@ extension PlanBuilder {
       try emitPlainConvolution(
         convolution, from: buffer, height: shape.height, width: shape.width, origin: 0, to: output,
         epilogue: epilogue, key)
-    } else if isFiltered {
+    } else if let tileSide {
       try emitWinograd(
-        convolution, from: source, to: output, backward: false, epilogue: epilogue, key)
+        convolution, tileSide: tileSide, from: source, to: output, backward: false,
+        epilogue: epilogue, key)
     } else {
       try emitConvolution(
         convolution, from: source, to: output, epilogue: epilogue, use: "forward", key)

@@ -220,9 +220,12 @@ extension PlanBuilder {
     }
     let source = planes(of: input)
     // A few channels cost less than the transforms of all.
-    if suitsWinograd(convolution, output: output.shape), neededChannels[fused.node] == nil {
+    if neededChannels[fused.node] == nil,
+      let tileSide = winogradTileSide(convolution, output: output.shape)
+    {
       try emitWinograd(
-        convolution, from: source, to: output, backward: false, epilogue: epilogue, key)
+        convolution, tileSide: tileSide, from: source, to: output, backward: false,
+        epilogue: epilogue, key)
       return
     }
     try emitConvolution(

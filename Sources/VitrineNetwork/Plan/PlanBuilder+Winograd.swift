@@ -5,26 +5,28 @@ internal import VitrineTensor
 ///
 /// None of it changes results: each output is one fixed sequence of operations.
 package struct WinogradSchedule: Equatable {
-  /// Tiles of 4 × 4 outputs transformed together.
+  /// Outputs along a side of a tile: 4, or 2 with fewer weights to read.
+  package let tileSide: Int
+  /// Tiles transformed together.
   package let tilesAtOnce: Int
   /// Whether threads share transformed tiles and divide the outputs, instead of dividing tiles.
   package let splitsOutputs: Bool
 
-  static let tileSide = 4
-  /// Points at which a tile of 6 × 6 inputs is evaluated.
-  static let points = 36
+  /// Returns the points at which a tile and its surroundings are evaluated.
+  static func points(tileSide: Int) -> Int { (tileSide + 2) * (tileSide + 2) }
 
   /// Returns the tiles that cover one plane.
-  package static func tiles(height: Int, width: Int) -> Int {
-    ((height + tileSide - 1) / tileSide) * ((width + tileSide - 1) / tileSide)
+  package static func tiles(height: Int, width: Int, side: Int = 4) -> Int {
+    ((height + side - 1) / side) * ((width + side - 1) / side)
   }
 
   /// - Parameters:
   ///   - tiles: Of all images.
   ///   - inputs: Input channels.
   ///   - outputs: Output channels.
-  package init(tiles: Int, inputs: Int, outputs: Int, threads: Int) {
-    let bytesPerTile = Self.points * ((inputs + 15) / 16 * 16) * 4
+  package init(tiles: Int, inputs: Int, outputs: Int, threads: Int, tileSide: Int = 4) {
+    self.tileSide = tileSide
+    let bytesPerTile = Self.points(tileSide: tileSide) * ((inputs + 15) / 16 * 16) * 4
     let weightBytes = bytesPerTile * outputs
     // Every piece of tiles reads all weights: from the second-level cache or, with little loss, the
     // third. Weights that do not stay there are read once by dividing outputs. So are they where
@@ -41,45 +43,52 @@ package struct WinogradSchedule: Equatable {
 }
 
 extension PlanBuilder {
-  /// Returns whether minimal filtering computes a convolution, or its input gradient, whose result
-  /// has this shape.
+  /// Returns the side of the tiles by which minimal filtering computes a convolution, or its input
+  /// gradient, whose result has this shape; `nil` if it is computed directly.
   ///
   /// Asks nothing about the batch: a sample gets the same answer alone and in company. A map of few
   /// tiles does not repay weights four times as large, unless many variants of a sample share them or they
   /// stay in the second-level cache.
-  func suitsWinograd(_ convolution: PlanarConvolution, output: PlaneShape) -> Bool {
-    let weightBytes =
-      WinogradSchedule.points * 4 * convolution.inputs * convolution.outputs
-    return !isExact && convolution.groups == 1
-      && [convolution.rows, convolution.columns].allSatisfy {
+  func winogradTileSide(_ convolution: PlanarConvolution, output: PlaneShape) -> Int? {
+    guard !isExact, convolution.groups == 1,
+      [convolution.rows, convolution.columns].allSatisfy({
         $0.kernel == 3 && $0.stride == 1 && $0.dilation == 1
-      }
-      && WinogradSchedule.tiles(height: output.height, width: output.width)
-        >= (covering == nil && weightBytes > 768 << 10 ? 9 : 4)
+      })
+    else { return nil }
+    let tiles = WinogradSchedule.tiles(height: output.height, width: output.width)
+    guard tiles >= 4 else { return nil }
+    let weightBytes =
+      WinogradSchedule.points(tileSide: 4) * 4 * convolution.inputs * convolution.outputs
+    return covering == nil && weightBytes > 768 << 10 && tiles < 9 ? 2 : 4
   }
 
   /// Emits a convolution, or its input gradient, by minimal filtering.
   ///
   /// - Parameter key: Distinguishes the weights of one node under different fusions.
   func emitWinograd(
-    _ convolution: PlanarConvolution, from source: Planes, to output: Planes, backward: Bool,
-    epilogue: Epilogue, _ key: [Int]
+    _ convolution: PlanarConvolution, tileSide: Int, from source: Planes, to output: Planes,
+    backward: Bool, epilogue: Epilogue, _ key: [Int]
   ) throws {
     let weights = try constants.constant(
       .init(
         node: convolution.node, use: backward ? "winograd backward" : "winograd forward",
-        variant: key)
-    ) { try convolution.packedForWinograd(backward: backward, threads: threads) }
+        variant: key + [tileSide])
+    ) {
+      try convolution.packedForWinograd(tileSide: tileSide, backward: backward, threads: threads)
+    }
     let schedule = WinogradSchedule(
       tiles: output.shape.images
-        * WinogradSchedule.tiles(height: output.shape.height, width: output.shape.width),
-      inputs: source.shape.channels, outputs: output.shape.channels, threads: threads)
+        * WinogradSchedule.tiles(
+          height: output.shape.height, width: output.shape.width, side: tileSide),
+      inputs: source.shape.channels, outputs: output.shape.channels, threads: threads,
+      tileSide: tileSide)
     // The cotangent of input i reaches outputs from i + pad - 2 to i + pad.
     let corner = [convolution.rows.padBefore, convolution.columns.padBefore].map {
       backward ? $0 - 2 : -$0
     }
     var winograd = vk_winograd()
     winograd.weights = hold(weights)
+    winograd.tile = Int32(tileSide)
     winograd.images = Int32(output.shape.images)
     winograd.input_blocks = Int32(source.shape.blocks)
     winograd.output_blocks = Int32(output.shape.blocks)
@@ -108,10 +117,12 @@ extension PlanBuilder {
 
 extension PlanarConvolution {
   /// Returns the transformed weights of all outputs, or of all inputs for the input gradient.
-  fileprivate func packedForWinograd(backward: Bool, threads: Int) throws -> PackedConstant {
+  fileprivate func packedForWinograd(
+    tileSide: Int, backward: Bool, threads: Int
+  ) throws -> PackedConstant {
     let (from, to) = backward ? (outputs, inputs) : (inputs, outputs)
     let (fromStride, toStride) = backward ? (inputs * 9, 9) : (9, inputs * 9)
-    let floatsPerOutput = WinogradSchedule.points * ((from + 15) / 16) * 16
+    let floatsPerOutput = WinogradSchedule.points(tileSide: tileSide) * ((from + 15) / 16) * 16
     return try weights.withElements(of: Float.self) { weights in
       PackedConstant(count: floatsPerOutput * ((to + 15) / 16) * 16) { packed in
         guard let weights = weights.baseAddress else { return }
@@ -119,6 +130,7 @@ extension PlanarConvolution {
           var piece = vk_packing()
           piece.kind = VK_PACK_WINOGRAD
           piece.rotated = backward ? 1 : 0
+          piece.tile = Int32(tileSide)
           piece.packed = packed + floatsPerOutput * first
           piece.source = weights + first * toStride
           piece.inputs = Int64(from)
