@@ -6,8 +6,6 @@
 #define tile_side VK_OF_TILE(tile_side)
 #define patch_side VK_OF_TILE(patch_side)
 #define point_count VK_OF_TILE(point_count)
-#define point_a VK_OF_TILE(point_a)
-#define point_b VK_OF_TILE(point_b)
 #define evaluate_at_points VK_OF_TILE(evaluate_at_points)
 #define interpolate VK_OF_TILE(interpolate)
 #define step VK_OF_TILE(step)
@@ -104,7 +102,7 @@ VK_INLINE tile_place tile_place_of(const winograd_job *job, int64_t index) {
 
 // MARK: Inputs
 
-// Evaluates 6 x 6 pixels of one block at all points.
+// Evaluates the pixels of a patch of one block at all points.
 VK_INLINE void transform_patch(
   const float *in, int64_t row, float *points, int64_t point_stride) {
   v16 half[patch_side][patch_side];
@@ -400,8 +398,6 @@ static void pack_winograd(
 #undef tile_side
 #undef patch_side
 #undef point_count
-#undef point_a
-#undef point_b
 #undef evaluate_at_points
 #undef interpolate
 #undef step
