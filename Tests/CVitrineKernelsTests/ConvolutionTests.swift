@@ -174,7 +174,7 @@ private struct Prepared {
             source.withUnsafeBufferPointer { source in
               taps.withUnsafeBufferPointer { taps in
                 let piece = vk_packing(
-                  kind: VK_PACK_WINDOWS, rotated: 0, packed: packed.baseAddress,
+                  kind: VK_PACK_WINDOWS, rotated: 0, tile: 0, packed: packed.baseAddress,
                   source: source.baseAddress, taps: taps.baseAddress,
                   tap_count: Int32(taps.count), kernel: Int32(kernel), inputs: Int64(inputs),
                   outputs: Int64(outputs), width: Int64(width), input_stride: Int64(inputStride),
