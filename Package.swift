@@ -99,7 +99,9 @@ let package = Package(
           permissions: [
             .writeToPackageDirectory(reason: "The files of the new method are written there.")
           ]),
-        path: "Plugins/NewExplainer"),
+        dependencies: ["ExplainerScaffold"], path: "Plugins/NewExplainer"),
+      // The plugin's program: what is in Plugins itself sees neither Foundation nor files.
+      .executableTarget(name: "ExplainerScaffold"),
       .target(name: "CVitrinePlugin"),
       .target(name: "CVitrineProcess"),
       .target(

@@ -1,3 +1,5 @@
+import Foundation
+
 /// A package of its own for a method, with everything needed to test it, to use it from Swift, and to load
 /// it into `vitrine` as a plugin.
 struct OutsidePackage {
