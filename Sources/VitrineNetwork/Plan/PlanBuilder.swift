@@ -163,8 +163,9 @@ final class PlanBuilder {
     let lastRepeated = drafts.count
     results += request.sums.map { emitSumResult(of: $0) }
     keepAcrossRepetitions(firstRepeated..<lastRepeated)
+    let samples = samplesKeptApart
     let stages = BatchSchedule(
-      movements, samples: samplesKeptApart, stops: [firstRepeated, lastRepeated],
+      movements, samples: samples, stops: [firstRepeated, lastRepeated],
       cacheBytes: cacheBytes
     ).stages
     let isPart = adaptBuffers(to: stages)
@@ -178,7 +179,7 @@ final class PlanBuilder {
     var steps: [Plan.Step] = []
     var labels: [OperationPurpose] = []
     var repeated = 0..<0
-    for (index, images) in Self.order(stages, samples: samplesKeptApart) {
+    for (index, images) in Self.order(stages, samples: samples) {
       // Steps that are repeated are not joined with those that are not.
       let begins = (images?.lowerBound ?? 0) == 0
       let opensStage = begins && (index == firstRepeated || index == lastRepeated)
@@ -186,7 +187,7 @@ final class PlanBuilder {
       if begins, index == lastRepeated { repeated = repeated.lowerBound..<steps.count }
       let layout = ArenaLayout(
         offsets: offsets,
-        part: images.map { .init(images: $0, of: samplesKeptApart, holdsPart: isPart) })
+        part: images.map { .init(images: $0, of: samples, holdsPart: isPart) })
       switch drafts[index] {
       case .host(let make): steps.append(.host(make(layout), for: purposes[index]))
       case .native(let native):
