@@ -180,8 +180,10 @@ private struct Average {
       source: problem.source, channels: objective.channels(of: shape),
       cotangent: try objective.selecting(rows, of: samples).cotangent(
         for: shape, engine.realType),
-      sums: (needsStem ? stem.boundary : []) + direct, lines: lines,
-      inputs: try call.selecting(rows))
+      sums: (needsStem ? stem.boundary : []) + direct,
+      precise: Set(problem.sites), lines: lines,
+      // Points take the place of what moves.
+      inputs: try call.selecting(rows, exceptFor: moving))
     guard let summation = try engine.summation(terms) else {
       preconditionFailure("engines of single precision sum gradients")
     }

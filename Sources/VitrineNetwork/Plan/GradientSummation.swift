@@ -19,6 +19,8 @@ package struct GradientTerms {
   let cotangent: Tensor
   /// The values y.
   let sums: [Int]
+  /// Those of them whose sums are wanted in double precision.
+  let precise: Set<Int>
   /// None if all values are computed from the inputs.
   var lines: [Line] = []
   /// The inputs of the whole batch; those of repetitions may be others.
@@ -68,7 +70,7 @@ package final class GradientSummation {
     (slots.weightSlot ?? 0, try Tensor(weights, shape: [weights.count]))
   }
 
-  /// Returns the sums, one `float64` tensor of one sample for each value.
+  /// Returns the sums, one tensor of one sample for each value: `float64`, or `float32` where that will do.
   func finish() throws -> [Tensor] {
     let slots = try repetition.finish()
     return results.compactMap { slots[$0] }

@@ -40,6 +40,13 @@ extension PlanBuilder {
     for line in request.lines {
       guard let slots = averaging.lineSlots[line] else { continue }
       averaging.ends[line] = (pack(slots.start, of: line), pack(slots.direction, of: line))
+      // The row-major copies are not needed again.
+      emitHost { _ in
+        { frame in
+          frame.slots[slots.start] = nil
+          frame.slots[slots.direction] = nil
+        }
+      }
     }
     for value in request.sums {
       let sum = sumPlanes(of: value)
@@ -107,24 +114,34 @@ extension PlanBuilder {
     }
   }
 
-  /// Emits what makes a `float64` tensor of one sample of a sum, and returns its slot.
+  /// Emits what makes a tensor of one sample of a sum, and returns its slot.
   func emitSumResult(of value: Int) -> Int {
     let slot = newSlot()
     let planes = planeShape(of: value)
     let dimensions = [1] + types[value].shape.dimensions.dropFirst()
     guard let sum = averaging.sums[value], let shape = try? Shape(dimensions) else { return slot }
-    reserve(shape.count * 8)
+    let isPrecise = request.preciseSums.contains(value)
+    reserve(shape.count * (isPrecise ? 8 : 4))
     let area = planes.height * planes.width
     emitHost([sum]) { layout in
       let offset = layout.offsets[sum]
       return { frame in
         let sums = (frame.arena + offset).assumingMemoryBound(to: Double.self)
-        frame.slots[slot] = Tensor(uninitialized: shape, of: Double.self) { target in
+        @inline(__always)
+        func forEachElement(_ body: (_ index: Int, _ sum: Double) -> Void) {
           for channel in 0..<planes.channels {
             let source = sums + channel / 16 * area * 16 + channel % 16
-            for pixel in 0..<area { target[channel * area + pixel] = source[pixel * 16] }
+            for pixel in 0..<area { body(channel * area + pixel, source[pixel * 16]) }
           }
         }
+        frame.slots[slot] =
+          isPrecise
+          ? Tensor(uninitialized: shape, of: Double.self) { target in
+            forEachElement { target[$0] = $1 }
+          }
+          : Tensor(uninitialized: shape, of: Float.self) { target in
+            forEachElement { target[$0] = Float($1) }
+          }
       }
     }
     return slot

@@ -22,6 +22,8 @@ struct PlanRequest: Hashable, Sendable {
   var lines: [Int] = []
   /// Values whose cotangents are summed over the batch, and over repetitions of the plan.
   var sums: [Int] = []
+  /// Those of them whose sums are returned in double precision, as they are computed.
+  var preciseSums: Set<Int> = []
 }
 
 /// Turns a specialised graph into a ``Plan`` for one request.

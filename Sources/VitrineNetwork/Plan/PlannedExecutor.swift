@@ -87,8 +87,8 @@ final class PlannedExecutor: Engine {
   func summation(_ terms: GradientTerms) throws -> GradientSummation? {
     let request = PlanRequest(
       targets: [], source: terms.source, cotangents: 1, channels: terms.channels,
-      lines: terms.lines.map(\.value),
-      sums: terms.sums)
+      lines: terms.lines.map(\.value), sums: terms.sums,
+      preciseSums: terms.precise.intersection(terms.sums))
     let (plan, results) = try plan(request)
     return try GradientSummation(plan, request, terms, results: results, log: stopwatch.log)
   }
