@@ -91,14 +91,11 @@ package struct MapStatistics: Sendable {
   package let minimum: Float
   package let maximum: Float
 
-  /// - Complexity: O(n log n) for n pixels.
+  /// - Complexity: O(n) for n pixels.
   package init(_ map: HeatMap) {
     let magnitudes = map.values.map(\.magnitude)
-    // Magnitude, then place from the end: whole numbers sort several times as fast as pairs.
-    let order = magnitudes.enumerated()
-      .map { UInt64($1.bitPattern) << 32 | UInt64(UInt32.max - UInt32($0)) }
-      .sorted(by: >)
-      .map { Int(UInt32.max - UInt32(truncatingIfNeeded: $0)) }
+    // Bit patterns of positive numbers are in their order.
+    let order = RadixSort.ascendingOrder(of: magnitudes.map { ~$0.bitPattern })
     strongest = order.prefix(5).map {
       Pixel(row: $0 / map.width, column: $0 % map.width, value: map.values[$0])
     }

@@ -140,6 +140,21 @@ struct DeflateTests {
     }
   }
 
+  @Test("pieces that are compressed side by side copy from those before them")
+  func pieces() throws {
+    var state: UInt32 = 1
+    let block = (0..<20_000).map { _ in
+      state = state &* 1_664_525 &+ 1_013_904_223
+      return UInt8(truncatingIfNeeded: state >> 24)
+    }
+    let data = (0..<40).flatMap { _ in block }
+    let stream = Deflate.zlib(data)
+    #expect(try Inflate.zlib(stream, maxOutput: data.count) == data)
+    // The block once, and copies of up to 258 bytes; four pieces of 256 KiB would hold it four times.
+    #expect(stream.count < 2 * block.count)
+    #expect(stream == Deflate.zlib(data))
+  }
+
   @Test("Fibonacci frequencies, which want codes longer than 15 bits, survive")
   func deepTree() throws {
     var data: [UInt8] = []

@@ -25,9 +25,12 @@ struct LoadedModel: Sendable {
   var name: String { FileName.last(of: path) }
 
   /// Returns the SHA-256 of the model's file in hexadecimal.
+  func digest() throws(FileError) -> String { try Self.digest(ofFileAt: path) }
+
+  /// Returns the SHA-256 of a model's file in hexadecimal.
   ///
   /// - Complexity: O(bytes of the file); weights in files of their own are not covered.
-  func digest() throws(FileError) -> String {
+  static func digest(ofFileAt path: String) throws(FileError) -> String {
     var hash = SHA256()
     try InputFile.readPieces(of: path, what: "model") { hash.update($0) }
     return SHA256.hexadecimal(hash.finish())

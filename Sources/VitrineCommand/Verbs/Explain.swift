@@ -86,13 +86,13 @@ extension Verb {
     var places = try FigurePlaces(
       output: invocation.text("output"), method: request.method.identifier,
       inputs: max(paths.count, 1))
+    let modelDigest = Concurrently { try LoadedModel.digest(ofFileAt: invocation.operands[0]) }
     let model = try LoadedModel(
       contentsOf: invocation.operands[0], configuration: settings.configuration)
     let modelInputs = try ModelInputs(
       invocation, for: model, preparation: preparation, note: session.note)
     let port = modelInputs.port
     try checkLabels(labels, model)
-    let modelDigest = try model.digest()
 
     let context = Context(
       seed: settings.seed, memoryLimit: settings.configuration.memoryLimit ?? 1 << 30,
@@ -150,10 +150,13 @@ extension Verb {
           }
           let stem = input.samples > 1 ? "\(FileName.stem(of: input.path))-\(sample)" : input.path
           written = try stage(
-            figures, of: report, named: stem, modelDigest: modelDigest, in: &places, &files)
+            figures, of: report, named: stem, modelDigest: modelDigest.get(), in: &places, &files)
         }
-        text += try report.text(files: written)
-        reports.append(try report.json(files: written))
+        if invocation.has("json") {
+          reports.append(try report.json(files: written))
+        } else {
+          text += try report.text(files: written)
+        }
       }
     }
     try request.checkTarget(against: samples)

@@ -1,24 +1,41 @@
+import Dispatch
+import Synchronization
+
 /// Compression to deflate data (RFC 1951) in a zlib wrapper; equal input gives equal bytes.
 package enum Deflate {
+  /// What one thread compresses at a time; the window before it serves it too.
+  private static let pieceSize = 1 << 18
+
   /// Returns a zlib stream that holds `bytes`.
   ///
-  /// - Complexity: O(`bytes.count`) time; each position tries at most 64 earlier matches.
+  /// - Complexity: O(`bytes.count`) time, over all cores; each position tries at most 64 earlier matches.
   package static func zlib(_ bytes: [UInt8]) -> [UInt8] {
+    let count = max(1, (bytes.count + pieceSize - 1) / pieceSize)
+    let pieces = Mutex([[UInt8]](repeating: [], count: count))
+    DispatchQueue.concurrentPerform(iterations: count) { index in
+      let piece = compressed(
+        bytes, index * pieceSize..<min((index + 1) * pieceSize, bytes.count))
+      pieces.withLock { $0[index] = piece }
+    }
+    let checksum = Adler32.checksum(of: bytes)
+    return [0x78, 0x9C] + pieces.withLock { $0.joined() }
+      + [UInt32(24), 16, 8, 0].map { UInt8(truncatingIfNeeded: checksum >> $0) }
+  }
+
+  /// Returns blocks, of whole bytes, for some of the bytes.
+  private static func compressed(_ bytes: [UInt8], _ range: Range<Int>) -> [UInt8] {
     var writer = DeflateWriter()
-    writer.appendByte(0x78)
-    writer.appendByte(0x9C)
-    var matcher = MatchFinder(bytes)
+    let isLast = range.upperBound == bytes.count
+    var matcher = MatchFinder(bytes, range)
     repeat {
       let start = matcher.position
       let tokens = matcher.nextTokens()
       writer.appendBlock(
-        tokens, stored: bytes[start..<matcher.position], isLast: matcher.isAtEnd)
+        tokens, stored: bytes[start..<matcher.position], isLast: isLast && matcher.isAtEnd)
     } while !matcher.isAtEnd
+    // Nothing, stored, ends where a byte ends.
+    if !isLast { writer.appendStored([], isLast: false) }
     writer.alignToByte()
-    let checksum = Adler32.checksum(of: bytes)
-    for shift in [UInt32(24), 16, 8, 0] {
-      writer.appendByte(UInt8(truncatingIfNeeded: checksum >> shift))
-    }
     return writer.bytes
   }
 }
@@ -45,12 +62,13 @@ struct DeflateToken {
 /// Turns bytes into literals and copies, looking one byte ahead for a longer copy (lazy matching).
 private struct MatchFinder {
   private let bytes: [UInt8]
-  private(set) var position = 0
+  private let end: Int
+  private(set) var position: Int
   /// Latest position with a given hash of three bytes, plus one; 0 is none.
   private var heads = [Int32](repeating: 0, count: 1 << 15)
   /// The position before with the same hash, plus one, by position modulo the window.
   private var previous = [Int32](repeating: 0, count: 1 << 15)
-  private var inserted = 0
+  private var inserted: Int
 
   private static let window = 1 << 15
   private static let longest = 258
@@ -58,21 +76,27 @@ private struct MatchFinder {
   private static let goodEnough = 64
   private static let tokensPerBlock = 1 << 14
 
-  init(_ bytes: [UInt8]) { self.bytes = bytes }
+  /// - Parameter range: What to find tokens for; copies may begin before it.
+  init(_ bytes: [UInt8], _ range: Range<Int>) {
+    self.bytes = bytes
+    end = range.upperBound
+    position = range.lowerBound
+    inserted = max(0, position - Self.window)
+  }
 
-  var isAtEnd: Bool { position == bytes.count }
+  var isAtEnd: Bool { position == end }
 
   /// Returns the tokens of one block and moves past the bytes they stand for.
   mutating func nextTokens() -> [DeflateToken] {
     var tokens: [DeflateToken] = []
-    while position < bytes.count, tokens.count < Self.tokensPerBlock {
+    while position < end, tokens.count < Self.tokensPerBlock {
       let match = longestMatch(at: position)
       if match.length < 3 {
         tokens.append(DeflateToken(literal: bytes[position]))
         position += 1
         continue
       }
-      if match.length < Self.goodEnough, position + 1 < bytes.count,
+      if match.length < Self.goodEnough, position + 1 < end,
         longestMatch(at: position + 1).length > match.length
       {
         tokens.append(DeflateToken(literal: bytes[position]))
@@ -87,7 +111,7 @@ private struct MatchFinder {
 
   private mutating func longestMatch(at start: Int) -> (length: Int, distance: Int) {
     insert(upTo: start)
-    let limit = min(Self.longest, bytes.count - start)
+    let limit = min(Self.longest, end - start)
     guard limit >= 3 else { return (0, 0) }
     var best = (length: 2, distance: 0)
     var candidate = Int(heads[hash(at: start)]) - 1
@@ -205,7 +229,7 @@ private struct DeflateWriter {
     }
   }
 
-  private mutating func appendStored(_ stored: ArraySlice<UInt8>, isLast: Bool) {
+  mutating func appendStored(_ stored: ArraySlice<UInt8>, isLast: Bool) {
     var start = stored.startIndex
     repeat {
       let end = min(start + 65_535, stored.endIndex)

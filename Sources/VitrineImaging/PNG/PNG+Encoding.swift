@@ -1,3 +1,6 @@
+import Dispatch
+import Synchronization
+
 extension PNG {
   /// Encodes a picture as an 8-bit PNG; equal pictures give equal bytes.
   ///
@@ -60,14 +63,28 @@ extension PNG {
 
   /// Returns every row after the number of its filter.
   private static func filteredRows(of image: Image) -> [UInt8] {
+    let parts = (image.height + rowsAtOnce - 1) / rowsAtOnce
+    let filtered = Mutex([[UInt8]](repeating: [], count: parts))
+    DispatchQueue.concurrentPerform(iterations: parts) { part in
+      let rows = filteredRows(
+        part * rowsAtOnce..<min((part + 1) * rowsAtOnce, image.height), of: image)
+      filtered.withLock { $0[part] = rows }
+    }
+    return filtered.withLock { Array($0.joined()) }
+  }
+
+  /// Rows that one thread filters at a time.
+  private static let rowsAtOnce = 64
+
+  private static func filteredRows(_ range: Range<Int>, of image: Image) -> [UInt8] {
     let step = image.channels
     let length = image.width * step
     var rows: [UInt8] = []
-    rows.reserveCapacity((length + 1) * image.height)
+    rows.reserveCapacity((length + 1) * range.count)
     var best = [UInt8](repeating: 0, count: length)
     var trial = best
     let nothing = best
-    for row in 0..<image.height {
+    for row in range {
       let pixels = image.pixels[row * length..<(row + 1) * length]
       let above = row == 0 ? nothing[...] : image.pixels[(row - 1) * length..<row * length]
       var bestFilter = Filter.none

@@ -13,9 +13,10 @@ struct Canvas {
     for row in max(0, -y)..<max(max(0, -y), min(picture.height, image.height - y)) {
       let source = row * picture.width * 3
       let target = ((y + row) * image.width + x) * 3
-      for offset in (columns.lowerBound * 3)..<(columns.upperBound * 3) {
-        image.pixels[target + offset] = picture.pixels[source + offset]
-      }
+      let samples = columns.lowerBound * 3..<columns.upperBound * 3
+      image.pixels.replaceSubrange(
+        target + samples.lowerBound..<target + samples.upperBound,
+        with: picture.pixels[source + samples.lowerBound..<source + samples.upperBound])
     }
   }
 

@@ -16,13 +16,15 @@ public enum ColorScale: Sendable, Equatable {
   ///   - signed: Whether the scale is diverging; nil to decide by the values.
   ///   - percentile: Percentage of magnitudes within the bound, 0...100.
   /// - Throws: ``ImagingError/noFiniteValues(count:)`` if no value is finite.
-  /// - Complexity: O(n log n) for n values.
+  /// - Complexity: O(n) for n values.
   public static func fitted(
     to values: [Float], signed: Bool? = nil, percentile: Double = 99
   ) throws(ImagingError) -> ColorScale {
     let finite = values.filter(\.isFinite)
     guard !finite.isEmpty else { throw .noFiniteValues(count: values.count) }
-    let magnitudes = finite.map(\.magnitude).sorted()
+    var magnitudes = finite.map(\.magnitude)
+    // Bit patterns of positive numbers are in their order.
+    magnitudes = RadixSort.ascendingOrder(of: magnitudes.map(\.bitPattern)).map { magnitudes[$0] }
     let bound = Self.percentile(percentile, ofSorted: magnitudes)
     let largest = magnitudes.last ?? 0
     let limit = bound > 0 ? bound : largest > 0 ? largest : 1

@@ -64,7 +64,11 @@ extension Image {
     let rows = Image.nearestSources(from: height, to: newHeight)
     var scaled: [UInt8] = []
     scaled.reserveCapacity(newWidth * newHeight * channels)
-    for row in rows {
+    for (index, row) in rows.enumerated() {
+      if index > 0, row == rows[index - 1] {
+        scaled.append(contentsOf: Array(scaled.suffix(newWidth * channels)))
+        continue
+      }
       for column in columns {
         let start = (row * width + column) * channels
         for channel in 0..<channels { scaled.append(pixels[start + channel]) }
