@@ -158,12 +158,18 @@ private struct Average {
   /// Returns the sum over points of the line from a sample of `starts` to the same one of the inputs.
   func alongLine(of sample: Int, from starts: Call) throws -> GradientSummation {
     let starts = try single.evaluate(stem.boundary, inputs: starts.selecting([sample]))
-    let ends = try single.evaluate(stem.boundary, inputs: call.selecting([sample]))
+    var directions = try single.evaluate(stem.boundary, inputs: call.selecting([sample]))
     return try summation(
       sample,
-      lines: zip(stem.boundary, zip(starts, ends)).map { value, ends in
-        GradientTerms.Line(
-          value: value, start: ends.0, direction: try ends.1.subtracting(ends.0))
+      lines: stem.boundary.indices.map { index in
+        // In the memory of the ends, which are as large as all else of a small network.
+        try directions[index].withMutableElements(of: Float.self) { ends in
+          try starts[index].withElements(of: Float.self) { starts in
+            for i in ends.indices { ends[i] -= starts[i] }
+          }
+        }
+        return GradientTerms.Line(
+          value: stem.boundary[index], start: starts[index], direction: directions[index])
       })
   }
 

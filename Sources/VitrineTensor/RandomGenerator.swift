@@ -124,28 +124,30 @@ public struct RandomGenerator: RandomNumberGenerator, Sendable, Hashable {
   ) throws(TensorError) -> Tensor {
     switch dataType {
     case .float32:
-      return normal(shape) { Float($0 * standardDeviation + mean) }
+      return Tensor(uninitialized: shape, of: Float.self) { elements in
+        withUnsafeTemporaryAllocation(of: Double.self, capacity: 1 << 13) { numbers in
+          for start in stride(from: 0, to: elements.count, by: numbers.count) {
+            let part = numbers[..<min(numbers.count, elements.count - start)]
+            fillWithNormals(.init(rebasing: part))
+            for i in part.indices {
+              elements[start + i] = Float(numbers[i] * standardDeviation + mean)
+            }
+          }
+        }
+      }
     case .float64:
-      return normal(shape) { $0 * standardDeviation + mean }
+      return Tensor(uninitialized: shape, of: Double.self) { elements in
+        fillWithNormals(elements)
+        for i in elements.indices { elements[i] = elements[i] * standardDeviation + mean }
+      }
     case .int64, .bool: throw .unsupportedType(dataType, operation: "normal random numbers")
     }
   }
 
-  /// Returns a tensor of what `element` makes of standard normal numbers.
-  @inline(__always)
-  private mutating func normal<T: Scalar>(
-    _ shape: Shape, _ element: (Double) -> T
-  ) -> Tensor {
-    Tensor(uninitialized: shape, of: T.self) { elements in
-      withUnsafeTemporaryAllocation(of: Double.self, capacity: 512) { numbers in
-        for start in stride(from: 0, to: elements.count, by: numbers.count) {
-          let count = min(numbers.count, elements.count - start)
-          for i in 0..<count { numbers.initializeElement(at: i, to: nextProbability()) }
-          StandardNormal.replaceByQuantiles(.init(rebasing: numbers[0..<count]))
-          for i in 0..<count { elements[start + i] = element(numbers[i]) }
-        }
-      }
-    }
+  /// Sets numbers to the next standard normal ones.
+  private mutating func fillWithNormals(_ numbers: UnsafeMutableBufferPointer<Double>) {
+    for i in numbers.indices { numbers[i] = nextProbability() }
+    StandardNormal.replaceByQuantiles(numbers)
   }
 
   @inline(__always)

@@ -1,3 +1,5 @@
+internal import Dispatch
+
 /// The standard normal distribution's quantile function in arithmetic that is the same everywhere.
 ///
 /// Only +, -, ×, ÷ and the square root of IEEE 754 double precision are used, each of which has one
@@ -20,10 +22,21 @@ enum StandardNormal {
     return q < 0 ? -x : x
   }
 
-  /// Replaces probabilities by their quantiles, the same bits as one by one.
-  ///
-  /// Four at once and without branches: first as if all lay in the middle, then those that do not.
+  /// Numbers that one core takes at a time.
+  private static let pieceSize = 1 << 13
+
+  /// Replaces probabilities by their quantiles on all cores, the same bits as one by one.
   static func replaceByQuantiles(_ numbers: UnsafeMutableBufferPointer<Double>) {
+    // Each piece is changed by one thread alone.
+    nonisolated(unsafe) let numbers = numbers
+    DispatchQueue.concurrentPerform(iterations: (numbers.count + pieceSize - 1) / pieceSize) {
+      let start = $0 * pieceSize
+      replacePiece(.init(rebasing: numbers[start..<min(start + pieceSize, numbers.count)]))
+    }
+  }
+
+  /// Four at once and without branches: first as if all lay in the middle, then those that do not.
+  private static func replacePiece(_ numbers: UnsafeMutableBufferPointer<Double>) {
     withUnsafeTemporaryAllocation(of: (place: Int, p: Double).self, capacity: numbers.count + 4) {
       tails in
       var count = 0
