@@ -23,7 +23,7 @@ enum StandardNormal {
   }
 
   /// Numbers that one core takes at a time.
-  private static let pieceSize = 1 << 13
+  private static let pieceSize = 1 << 12
 
   /// Replaces probabilities by their quantiles on all cores, the same bits as one by one.
   static func replaceByQuantiles(_ numbers: UnsafeMutableBufferPointer<Double>) {
