@@ -23,6 +23,9 @@ final class EngineCache: Sendable {
   let stopwatch = Stopwatch()
   private let engines = Mutex<[[[Int]]: PreparedEngine]>([:])
 
+  /// What the largest run of a plan so far has used beyond weights, inputs and results.
+  var workingByteCount: Int { arenas.largestByteCount }
+
   init(_ wiring: Wiring, configuration: Network.Configuration) {
     self.wiring = wiring
     self.configuration = configuration

@@ -68,6 +68,9 @@ public struct Network: Differentiable {
     scores = wiring.outputScores()
   }
 
+  /// What the largest run so far has used beyond weights, inputs and results, in bytes.
+  package var workingByteCount: Int { engines.workingByteCount }
+
   /// Number of elements of all real constants that are not single numbers: weights and biases.
   public var parameterCount: Int {
     graph.parameters.values.reduce(0) { $0 + $1.count }

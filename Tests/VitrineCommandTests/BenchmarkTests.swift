@@ -26,6 +26,7 @@ struct BenchmarkTests {
     let fastest = try #require(object["min"] as? Double)
     #expect(fastest > 0 && median >= fastest)
     #expect(try #require(object["peak_rss_bytes"] as? Int) > 1 << 20)
+    #expect(try #require(object["working_bytes"] as? Int) > 0)
     #expect(try #require(object["repeats"] as? Int) >= 5)
   }
 

@@ -78,7 +78,9 @@ extension Verb {
         "\(task) of \(model.name.visible), batch \(batch): median "
           + "\(Number.significant(timing.median * 1e3)) ms, fastest "
           + "\(Number.significant(timing.fastest * 1e3)) ms of \(timing.count) calls, peak memory "
-          + "\(Number.grouped(Timing.peakMemory() >> 20)) MiB\n" + (layers?.text ?? ""))
+          + "\(Number.grouped(Timing.peakMemory() >> 20)) MiB, of which values "
+          + "\(Number.fixed(Double(model.network.workingByteCount) / 0x1p20, 1)) MiB\n"
+          + (layers?.text ?? ""))
     }
     try session.write(
       JSON.object([
@@ -87,7 +89,9 @@ extension Verb {
         "precision": .string(settings.configuration.precision.rawValue),
         "seed": Int(exactly: settings.seed).map { .integer($0) } ?? .string(String(settings.seed)),
         "median": .number(timing.median), "min": .number(timing.fastest),
-        "peak_rss_bytes": .integer(Timing.peakMemory()), "repeats": .integer(timing.count),
+        "peak_rss_bytes": .integer(Timing.peakMemory()),
+        "working_bytes": .integer(model.network.workingByteCount),
+        "repeats": .integer(timing.count),
         "layers": layers?.json,
         "vitrine": .string(Command.version),
       ]).text)
