@@ -8,7 +8,7 @@ package enum Deflate {
 
   /// Returns a zlib stream that holds `bytes`.
   ///
-  /// - Complexity: O(`bytes.count`) time, over all cores; each position tries at most 64 earlier matches.
+  /// - Complexity: O(`bytes.count`) time, over all cores; each position tries at most 16 earlier matches.
   package static func zlib(_ bytes: [UInt8]) -> [UInt8] {
     let count = max(1, (bytes.count + pieceSize - 1) / pieceSize)
     let pieces = Mutex([[UInt8]](repeating: [], count: count))
@@ -72,7 +72,7 @@ private struct MatchFinder {
 
   private static let window = 1 << 15
   private static let longest = 258
-  private static let longestChain = 64
+  private static let longestChain = 16
   private static let goodEnough = 64
   private static let tokensPerBlock = 1 << 14
 
@@ -116,11 +116,10 @@ private struct MatchFinder {
     var best = (length: 2, distance: 0)
     var candidate = Int(heads[hash(at: start)]) - 1
     var remaining = Self.longestChain
-    bytes.withUnsafeBufferPointer { bytes in
+    bytes.withUnsafeBytes { bytes in
       while candidate >= 0, start - candidate <= Self.window, remaining > 0 {
         if bytes[candidate + best.length] == bytes[start + best.length] {
-          var length = 0
-          while length < limit, bytes[candidate + length] == bytes[start + length] { length += 1 }
+          let length = Self.equalBytes(bytes, candidate, start, limit)
           if length > best.length {
             best = (length, start - candidate)
             if length == limit { break }
@@ -134,6 +133,23 @@ private struct MatchFinder {
       }
     }
     return best.length < 3 ? (0, 0) : best
+  }
+
+  /// Returns how many bytes at two places are equal, at most `limit`; eight are compared at once.
+  private static func equalBytes(
+    _ bytes: UnsafeRawBufferPointer, _ first: Int, _ second: Int, _ limit: Int
+  ) -> Int {
+    var length = 0
+    while length + 8 <= limit {
+      let a = bytes.loadUnaligned(fromByteOffset: first + length, as: UInt64.self)
+      let b = bytes.loadUnaligned(fromByteOffset: second + length, as: UInt64.self)
+      if a != b {
+        return length + (UInt64(littleEndian: a) ^ UInt64(littleEndian: b)).trailingZeroBitCount / 8
+      }
+      length += 8
+    }
+    while length < limit, bytes[first + length] == bytes[second + length] { length += 1 }
+    return length
   }
 
   /// Enters all positions before `end` into the hash chains.
