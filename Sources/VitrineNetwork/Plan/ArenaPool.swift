@@ -1,31 +1,22 @@
 internal import Synchronization
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#elseif canImport(Darwin)
-  internal import Darwin
-#endif
-
 /// The memory of one run of a plan.
 ///
 /// `@unchecked Sendable`: used by one run at a time; the pool's list is locked.
 final class Arena: @unchecked Sendable {
-  let memory: UnsafeMutableRawPointer
   let byteCount: Int
-  private let block: UnsafeMutableRawPointer
+  private let zeros: ZeroedMemory
+
+  var memory: UnsafeMutableRawPointer { zeros.start }
 
   init?(byteCount: Int) {
     self.byteCount = byteCount
     // Buffers are written before they are read, but vectors may reach past their ends: no NaNs there.
-    // Zeros from the system are pages that take no memory until somebody writes to them.
-    guard let block = calloc(1, max(byteCount, 64) + 4096 + 64) else { return nil }
-    self.block = block
-    memory = block.alignedUp(toMultipleOf: 64)
+    guard let zeros = ZeroedMemory(byteCount: byteCount + 4096) else { return nil }
+    self.zeros = zeros
   }
 
-  deinit { free(block) }
+  deinit { zeros.deallocate() }
 }
 
 /// Arenas between runs, shared by all plans of a network: only one or two run at a time.
