@@ -123,8 +123,7 @@ let package = Package(
       // Its product is `vitrine`; the folder is not, because `Vitrine` and `vitrine` are one folder
       // on the file systems of macOS and Windows.
       .executableTarget(
-        name: "VitrineTool", dependencies: ["CVitrineProcess", "VitrineCommand"],
-        linkerSettings: exportsSymbols),
+        name: "VitrineTool", dependencies: ["VitrineCommand"], linkerSettings: exportsSymbols),
     ]
     // MARK: - Examples
     + examples.map {

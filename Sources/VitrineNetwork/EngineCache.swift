@@ -23,7 +23,7 @@ final class EngineCache: Sendable {
   let stopwatch = Stopwatch()
   private let engines = Mutex<[[[Int]]: PreparedEngine]>([:])
 
-  /// What the largest run of a plan so far has used beyond weights, inputs and results.
+  /// Size of the largest arena that a plan has needed so far.
   var workingByteCount: Int { arenas.largestByteCount }
 
   init(_ wiring: Wiring, configuration: Network.Configuration) {

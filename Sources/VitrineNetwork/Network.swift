@@ -68,7 +68,8 @@ public struct Network: Differentiable {
     scores = wiring.outputScores()
   }
 
-  /// What the largest run so far has used beyond weights, inputs and results, in bytes.
+  /// Size of the largest arena that a plan has needed so far: values between operators, masks and scratch memory, in
+  /// bytes. 0 where only reference implementations ran.
   package var workingByteCount: Int { engines.workingByteCount }
 
   /// Number of elements of all real constants that are not single numbers: weights and biases.

@@ -94,7 +94,7 @@ package struct MapStatistics: Sendable {
   /// - Complexity: O(n) for n pixels.
   package init(_ map: HeatMap) {
     let magnitudes = map.values.map(\.magnitude)
-    // Bit patterns of positive numbers are in their order.
+    // Bit patterns of positive numbers are in their order; inverted, the largest come first.
     let order = RadixSort.ascendingOrder(of: magnitudes.map { ~$0.bitPattern })
     strongest = order.prefix(5).map {
       Pixel(row: $0 / map.width, column: $0 % map.width, value: map.values[$0])

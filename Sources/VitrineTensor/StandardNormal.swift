@@ -25,7 +25,7 @@ enum StandardNormal {
   /// Numbers that one core takes at a time.
   private static let pieceSize = 1 << 12
 
-  /// Replaces probabilities by their quantiles on all cores, the same bits as one by one.
+  /// Replaces probabilities by their quantiles on several cores, the same bits as one by one.
   static func replaceByQuantiles(_ numbers: UnsafeMutableBufferPointer<Double>) {
     // Each piece is changed by one thread alone.
     nonisolated(unsafe) let numbers = numbers

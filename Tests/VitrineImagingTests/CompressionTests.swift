@@ -150,6 +150,11 @@ struct DeflateTests {
     let data = (0..<40).flatMap { _ in block }
     let stream = Deflate.zlib(data)
     #expect(try Inflate.zlib(stream, maxOutput: data.count) == data)
+    // The ends of pieces.
+    for length in [(1 << 18) - 1, 1 << 18, (1 << 18) + 1, 1 << 19] {
+      let part = Array(data[..<length])
+      #expect(try Inflate.zlib(Deflate.zlib(part), maxOutput: length) == part)
+    }
     // The block once, and copies of up to 258 bytes; four pieces of 256 KiB would hold it four times.
     #expect(stream.count < 2 * block.count)
     #expect(stream == Deflate.zlib(data))

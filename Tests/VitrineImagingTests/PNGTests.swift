@@ -17,7 +17,7 @@ struct PNGTests {
       TextEntry(keyword: "Title", text: "café\nsecond line"),
       TextEntry(keyword: "Model", text: "模型 α"),
     ]
-    for (width, height) in [(1, 1), (1, 9), (7, 1), (40, 33)] {
+    for (width, height) in [(1, 1), (1, 9), (7, 1), (40, 33), (5, 64), (3, 65), (2, 129)] {
       let image = try Image.formula(width: width, height: height, channels: channels)
       let file = try PNG.encode(image, text: text)
       let decoded = try DecodedImage(decoding: file)

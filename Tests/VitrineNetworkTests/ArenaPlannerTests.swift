@@ -20,9 +20,10 @@ import VitrineTensor
         where buffers[b].byteCount > 0 && buffers[a].firstStep <= buffers[b].lastStep
           && buffers[b].firstStep <= buffers[a].lastStep
         {
+          // A vector may be read past the end of a buffer.
           #expect(
-            offsets[a] + buffers[a].byteCount <= offsets[b]
-              || offsets[b] + buffers[b].byteCount <= offsets[a])
+            offsets[a] + buffers[a].byteCount + 256 <= offsets[b]
+              || offsets[b] + buffers[b].byteCount + 256 <= offsets[a])
         }
       }
       let all = buffers.reduce(0) { $0 + $1.byteCount + 320 }

@@ -73,14 +73,16 @@ extension Verb {
     let layers =
       invocation.has("layers")
       ? try LayerProfile(of: call, on: model.network, settings.configuration, session) : nil
+    let valueBytes = model.network.workingByteCount
     guard invocation.has("json") else {
       return try session.write(
         "\(task) of \(model.name.visible), batch \(batch): median "
           + "\(Number.significant(timing.median * 1e3)) ms, fastest "
           + "\(Number.significant(timing.fastest * 1e3)) ms of \(timing.count) calls, peak memory "
-          + "\(Number.grouped(Timing.peakMemory() >> 20)) MiB, of which values "
-          + "\(Number.fixed(Double(model.network.workingByteCount) / 0x1p20, 1)) MiB\n"
-          + (layers?.text ?? ""))
+          + "\(Number.grouped(Timing.peakMemory() >> 20)) MiB"
+          + (valueBytes > 0
+            ? ", of which values \(Number.fixed(Double(valueBytes) / 0x1p20, 1)) MiB" : "")
+          + "\n" + (layers?.text ?? ""))
     }
     try session.write(
       JSON.object([
@@ -90,7 +92,7 @@ extension Verb {
         "seed": Int(exactly: settings.seed).map { .integer($0) } ?? .string(String(settings.seed)),
         "median": .number(timing.median), "min": .number(timing.fastest),
         "peak_rss_bytes": .integer(Timing.peakMemory()),
-        "working_bytes": .integer(model.network.workingByteCount),
+        "working_bytes": valueBytes > 0 ? .integer(valueBytes) : nil,
         "repeats": .integer(timing.count),
         "layers": layers?.json,
         "vitrine": .string(Command.version),

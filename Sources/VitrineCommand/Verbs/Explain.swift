@@ -86,7 +86,11 @@ extension Verb {
     var places = try FigurePlaces(
       output: invocation.text("output"), method: request.method.identifier,
       inputs: max(paths.count, 1))
-    let modelDigest = Concurrently { try LoadedModel.digest(ofFileAt: invocation.operands[0]) }
+    let wantsFigures =
+      invocation.has("output") || !(invocation.has("raw") || invocation.has("json"))
+    let modelDigest =
+      wantsFigures || invocation.has("json")
+      ? ConcurrentValue { try LoadedModel.digest(ofFileAt: invocation.operands[0]) } : nil
     let model = try LoadedModel(
       contentsOf: invocation.operands[0], configuration: settings.configuration)
     let modelInputs = try ModelInputs(
@@ -99,8 +103,6 @@ extension Verb {
       labels: labels?.names, cancellation: session.cancellation,
       onProgress: { session.show($0, of: request.method.identifier) },
       resolveBaseline: { try preparation.baseline(named: $0, for: $1) })
-    let wantsFigures =
-      invocation.has("output") || !(invocation.has("raw") || invocation.has("json"))
     let subject = Subject(target: request.target, labels: labels)
     var files = OutputFiles()
     var text = ""
@@ -150,7 +152,8 @@ extension Verb {
           }
           let stem = input.samples > 1 ? "\(FileName.stem(of: input.path))-\(sample)" : input.path
           written = try stage(
-            figures, of: report, named: stem, modelDigest: modelDigest.get(), in: &places, &files)
+            figures, of: report, named: stem, modelDigest: modelDigest?.get() ?? "", in: &places,
+            &files)
         }
         if invocation.has("json") {
           reports.append(try report.json(files: written))
@@ -173,7 +176,8 @@ extension Verb {
           "schema": .integer(1), "verb": .string("explain"),
           "method": .string(request.method.identifier),
           "provenance": .object([
-            "vitrine": .string(Command.version), "model": try model.json(),
+            "vitrine": .string(Command.version),
+            "model": try model.json(digest: modelDigest?.get()),
             "options": .object(
               request.options.map { JSON.Member(name: $0.name, value: .string($0.value)) }),
             "seed": Int(exactly: settings.seed).map { .integer($0) }

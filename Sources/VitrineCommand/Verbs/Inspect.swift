@@ -87,9 +87,11 @@ extension Verb {
 
 extension LoadedModel {
   /// What identifies the model in a report: the file's name without its folder, and its digest.
-  func json() throws -> JSON {
+  ///
+  /// - Parameter digest: Of the file, if it is known.
+  func json(digest: String? = nil) throws -> JSON {
     .object([
-      "file": .string(name), "sha256": .string(try digest()),
+      "file": .string(name), "sha256": .string(try digest ?? self.digest()),
       "opset": .integer(network.graph.opset),
     ])
   }

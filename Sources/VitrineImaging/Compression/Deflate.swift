@@ -179,8 +179,6 @@ private struct DeflateWriter {
   private var bits: UInt64 = 0
   private var bitCount = 0
 
-  mutating func appendByte(_ byte: UInt8) { bytes.append(byte) }
-
   mutating func alignToByte() {
     if bitCount > 0 { bytes.append(UInt8(truncatingIfNeeded: bits)) }
     bits = 0

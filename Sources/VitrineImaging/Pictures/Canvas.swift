@@ -10,6 +10,7 @@ struct Canvas {
   mutating func draw(_ picture: Image, x: Int, y: Int) {
     let picture = picture.convertedToRGB()
     let columns = max(0, -x)..<max(max(0, -x), min(picture.width, image.width - x))
+    guard !columns.isEmpty else { return }
     for row in max(0, -y)..<max(max(0, -y), min(picture.height, image.height - y)) {
       let source = row * picture.width * 3
       let target = ((y + row) * image.width + x) * 3

@@ -26,16 +26,16 @@ final class ArenaPool: Sendable {
   private static let most = 2
 
   private let arenas = Mutex<[Arena]>([])
-  private let mostAtOnce = Mutex(0)
+  private let largest = Mutex(0)
 
-  /// Size of the largest arena that a run took.
-  var largestByteCount: Int { mostAtOnce.withLock { $0 } }
+  /// Size of the largest arena that a run needed.
+  var largestByteCount: Int { largest.withLock { $0 } }
 
   /// Returns the smallest arena that suffices, or a new one.
   ///
   /// - Throws: ``NetworkError/memoryLimit`` if the system has no memory.
   func take(_ byteCount: Int) throws -> Arena {
-    mostAtOnce.withLock { $0 = max($0, byteCount) }
+    largest.withLock { $0 = max($0, byteCount) }
     let found = arenas.withLock { arenas -> Arena? in
       let fitting = arenas.indices.filter { arenas[$0].byteCount >= byteCount }
       if let best = fitting.min(by: { arenas[$0].byteCount < arenas[$1].byteCount }) {

@@ -15,7 +15,9 @@ struct ZeroedMemory {
 
   private static let hugePage = 2 << 20
 
-  /// - Returns: `nil` if the system has no memory.
+  /// Takes memory from the system.
+  ///
+  /// - Returns: `nil` if it has none.
   init?(byteCount: Int) {
     #if os(Linux)
       // Large blocks begin at a huge page and ask for such pages: kernels stream them, and small pages cost a

@@ -2,7 +2,7 @@ import Dispatch
 import Synchronization
 
 /// A value that another thread computes while this one goes on.
-final class Concurrently<Value: Sendable>: Sendable {
+final class ConcurrentValue<Value: Sendable>: Sendable {
   private let result = Mutex<Result<Value, any Error>?>(nil)
   private let group = DispatchGroup()
 
@@ -15,6 +15,7 @@ final class Concurrently<Value: Sendable>: Sendable {
 
   /// Waits for the value.
   ///
+  /// - Returns: What was computed.
   /// - Throws: What its computation threw.
   func get() throws -> Value {
     group.wait()
