@@ -144,6 +144,6 @@ ssize_t vitrine_send(int socket, const void *bytes, size_t count) {
 
 void vitrine_return_large_blocks(void) {
 #if defined(__GLIBC__)
-  mallopt(M_MMAP_THRESHOLD, 128 << 10);
+  mallopt(M_MMAP_THRESHOLD, 2 << 20);
 #endif
 }
