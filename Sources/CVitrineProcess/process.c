@@ -10,9 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 #ifdef __linux__
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -139,11 +136,5 @@ ssize_t vitrine_send(int socket, const void *bytes, size_t count) {
   return send(socket, bytes, count, MSG_NOSIGNAL);
 #else
   return send(socket, bytes, count, 0);
-#endif
-}
-
-void vitrine_return_large_blocks(void) {
-#if defined(__GLIBC__)
-  mallopt(M_MMAP_THRESHOLD, 2 << 20);
 #endif
 }

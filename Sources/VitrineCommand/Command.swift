@@ -82,7 +82,6 @@ public enum Command {
         exit(ExitCode.badData.rawValue)
       }
     }
-    ProcessMemory.returnLargeBlocks()
     var environment: [String: String] = [:]
     for name in ["NO_COLOR", "TERM", "VITRINE_PLUGINS"] {
       environment[name] = getenv(name).map { String(cString: $0) }

@@ -12,10 +12,23 @@ final class MemoryPool: Sendable {
   /// What is kept at most; the oldest blocks go first.
   private static let largestTotal = 8 << 20
 
+  /// 64-byte aligned memory with arbitrary contents.
+  ///
   /// `@unchecked Sendable`: owned by whoever holds it.
-  private struct Block: @unchecked Sendable {
+  struct Block: @unchecked Sendable {
     let memory: UnsafeMutableRawPointer
     let byteCount: Int
+    private let zeros: ZeroedMemory?
+
+    init(byteCount: Int) {
+      self.byteCount = byteCount
+      zeros = byteCount >= ZeroedMemory.hugePage ? ZeroedMemory(byteCount: byteCount) : nil
+      memory = zeros?.start ?? .allocate(byteCount: byteCount, alignment: 64)
+    }
+
+    func deallocate() {
+      if let zeros { zeros.deallocate() } else { memory.deallocate() }
+    }
   }
 
   private struct State {
@@ -25,8 +38,7 @@ final class MemoryPool: Sendable {
 
   private let state = Mutex(State())
 
-  /// Returns 64-byte aligned memory with arbitrary contents.
-  func take(_ byteCount: Int) -> UnsafeMutableRawPointer {
+  func take(_ byteCount: Int) -> Block {
     if byteCount >= Self.smallestBlock {
       let found = state.withLock { state -> Block? in
         guard let index = state.blocks.lastIndex(where: { $0.byteCount == byteCount }) else {
@@ -35,21 +47,19 @@ final class MemoryPool: Sendable {
         state.total -= byteCount
         return state.blocks.remove(at: index)
       }
-      if let found { return found.memory }
+      if let found { return found }
     }
-    return .allocate(byteCount: byteCount, alignment: 64)
+    return Block(byteCount: byteCount)
   }
 
-  /// Takes memory back that ``take(_:)`` returned.
-  func giveBack(_ memory: UnsafeMutableRawPointer, _ byteCount: Int) {
-    guard byteCount >= Self.smallestBlock, byteCount <= Self.largestTotal else {
-      memory.deallocate()
-      return
+  /// Takes a block back that ``take(_:)`` returned.
+  func giveBack(_ block: Block) {
+    guard block.byteCount >= Self.smallestBlock, block.byteCount <= Self.largestTotal else {
+      return block.deallocate()
     }
-    let block = Block(memory: memory, byteCount: byteCount)
     let surplus = state.withLock { state -> [Block] in
       state.blocks.append(block)
-      state.total += byteCount
+      state.total += block.byteCount
       var surplus: [Block] = []
       while state.total > Self.largestTotal {
         let oldest = state.blocks.removeFirst()
@@ -58,6 +68,6 @@ final class MemoryPool: Sendable {
       }
       return surplus
     }
-    for block in surplus { block.memory.deallocate() }
+    for block in surplus { block.deallocate() }
   }
 }

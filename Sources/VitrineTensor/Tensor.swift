@@ -240,18 +240,19 @@ extension Tensor: CustomStringConvertible {
 /// reference (`isKnownUniquelyReferenced`), or before the first copy exists.
 private final class TensorStorage: @unchecked Sendable {
   let bytes: UnsafeMutableRawBufferPointer
+  private let block: MemoryPool.Block
 
   init(byteCount: Int) {
     // Rounded up to whole vectors, so that kernels may read the last one in full.
     let capacity = (max(byteCount, 1) + 63) & ~63
-    let memory = MemoryPool.shared.take(capacity)
+    block = MemoryPool.shared.take(capacity)
+    let memory = block.memory
     (memory + byteCount).initializeMemory(as: UInt8.self, repeating: 0, count: capacity - byteCount)
     bytes = UnsafeMutableRawBufferPointer(start: memory, count: byteCount)
   }
 
   deinit {
-    guard let memory = bytes.baseAddress else { return }
-    MemoryPool.shared.giveBack(memory, (max(bytes.count, 1) + 63) & ~63)
+    MemoryPool.shared.giveBack(block)
   }
 }
 

@@ -40,8 +40,4 @@ int vitrine_has_ended(pid_t child, int *code, int *signal_number);
 /// Sends bytes without raising SIGPIPE; as `send(2)`.
 ssize_t vitrine_send(int socket, const void *bytes, size_t count);
 
-/// Makes this process give large blocks back to the system when they are freed, where the C library would by
-/// itself keep ever larger ones.
-void vitrine_return_large_blocks(void);
-
 #endif

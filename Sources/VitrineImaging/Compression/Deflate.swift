@@ -1,6 +1,3 @@
-import Dispatch
-import Synchronization
-
 /// Compression to deflate data (RFC 1951) in a zlib wrapper; equal input gives equal bytes.
 package enum Deflate {
   /// What one thread compresses at a time; the window before it serves it too.
@@ -11,14 +8,11 @@ package enum Deflate {
   /// - Complexity: O(`bytes.count`) time, over all cores; each position tries at most 16 earlier matches.
   package static func zlib(_ bytes: [UInt8]) -> [UInt8] {
     let count = max(1, (bytes.count + pieceSize - 1) / pieceSize)
-    let pieces = Mutex([[UInt8]](repeating: [], count: count))
-    DispatchQueue.concurrentPerform(iterations: count) { index in
-      let piece = compressed(
-        bytes, index * pieceSize..<min((index + 1) * pieceSize, bytes.count))
-      pieces.withLock { $0[index] = piece }
+    let blocks = concurrentPieces(count) {
+      compressed(bytes, $0 * pieceSize..<min(($0 + 1) * pieceSize, bytes.count))
     }
     let checksum = Adler32.checksum(of: bytes)
-    return [0x78, 0x9C] + pieces.withLock { $0.joined() }
+    return [0x78, 0x9C] + blocks
       + [UInt32(24), 16, 8, 0].map { UInt8(truncatingIfNeeded: checksum >> $0) }
   }
 

@@ -1,6 +1,3 @@
-import Dispatch
-import Synchronization
-
 extension PNG {
   /// Encodes a picture as an 8-bit PNG; equal pictures give equal bytes.
   ///
@@ -64,13 +61,9 @@ extension PNG {
   /// Returns every row after the number of its filter.
   private static func filteredRows(of image: Image) -> [UInt8] {
     let parts = (image.height + rowsAtOnce - 1) / rowsAtOnce
-    let filtered = Mutex([[UInt8]](repeating: [], count: parts))
-    DispatchQueue.concurrentPerform(iterations: parts) { part in
-      let rows = filteredRows(
-        part * rowsAtOnce..<min((part + 1) * rowsAtOnce, image.height), of: image)
-      filtered.withLock { $0[part] = rows }
+    return concurrentPieces(parts) {
+      filteredRows($0 * rowsAtOnce..<min(($0 + 1) * rowsAtOnce, image.height), of: image)
     }
-    return filtered.withLock { Array($0.joined()) }
   }
 
   /// Rows that one thread filters at a time.

@@ -1,4 +1,5 @@
 internal import Synchronization
+internal import VitrineTensor
 
 /// The memory of one run of a plan.
 ///

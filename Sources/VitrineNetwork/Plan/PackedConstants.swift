@@ -1,4 +1,5 @@
 internal import Synchronization
+internal import VitrineTensor
 
 /// Floats that kernels read: 64-byte aligned, written once, then shared. What is not written is zero.
 ///

@@ -7,18 +7,20 @@
 #endif
 
 /// Fresh zeros, 64-byte aligned, owned by whoever holds them.
-struct ZeroedMemory {
-  let start: UnsafeMutableRawPointer
+package struct ZeroedMemory {
+  package let start: UnsafeMutableRawPointer
   private let block: UnsafeMutableRawPointer
   /// Bytes of the mapping; 0 if the block is the C library's.
   private let mappedByteCount: Int
 
-  private static let hugePage = 2 << 20
+  /// Blocks of at least this size are mapped: they go back to the system when they are freed, where the C
+  /// library would keep ever larger ones.
+  static let hugePage = 2 << 20
 
   /// Takes memory from the system.
   ///
   /// - Returns: `nil` if it has none.
-  init?(byteCount: Int) {
+  package init?(byteCount: Int) {
     #if os(Linux)
       // Large blocks begin at a huge page and ask for such pages: kernels stream them, and small pages cost a
       // fault each when they are first written.
@@ -41,7 +43,7 @@ struct ZeroedMemory {
     start = address.alignedUp(toMultipleOf: 64)
   }
 
-  func deallocate() {
+  package func deallocate() {
     if mappedByteCount > 0 { munmap(block, mappedByteCount) } else { free(block) }
   }
 }
