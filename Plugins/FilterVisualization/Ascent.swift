@@ -16,6 +16,8 @@ struct Ascent {
   /// Draws the moves and magnifications.
   private var generator: RandomGenerator
   private let noiseSeed: UInt64
+  /// Whether a gradient was zero at the last step that was tried.
+  private var isStuck = false
   private var redirectedSteps = 0
   private var perturbedSteps = 0
 
@@ -61,21 +63,26 @@ struct Ascent {
   }
 
   /// Climbs all octaves.
-  mutating func run(context: Context, progress: (Int) -> Void) throws {
+  ///
+  /// - Parameter context: Told the number of steps done.
+  mutating func run(context: Context) throws {
     let schedule = method.schedule
     let total = schedule.steps * schedule.octaves
     var done = 0
-    for octave in 0..<schedule.octaves {
-      if octave > 0 {
+    for octave in 1...schedule.octaves {
+      if octave > 1 {
         let zoom = Warp(shift: (0, 0), scale: schedule.octaveScale)
         for i in planes.indices { planes[i].values = zoom.apply(to: planes[i]) }
       }
-      for _ in 0..<schedule.steps {
+      while done < schedule.steps * octave {
         keepSnapshot(after: done, of: total)
-        try context.checkCancellation()
-        try step(number: done + 1, context)
-        done += 1
-        progress(done)
+        let limit = min(schedule.steps * octave, nextStop(after: done, of: total))
+        let rest = context.part(after: done, of: total)
+        let taken = try isPlain && !isStuck ? climb(limit - done, rest) : step(rest)
+        done += taken
+        if taken > 0, isBlurred(after: done) {
+          for i in planes.indices { planes[i].blur(deviation: method.regularization.blurDeviation) }
+        }
       }
     }
     keepSnapshot(after: done, of: total)
@@ -87,8 +94,58 @@ struct Ascent {
     history.append(finalValues.first ?? .nan)
   }
 
-  private mutating func step(number: Int, _ context: Context) throws {
+  /// Whether nothing but the step itself moves the inputs between two stops.
+  private var isPlain: Bool {
     let settings = method.regularization
+    return settings.totalVariation == 0 && settings.jitter == 0 && settings.scale == 0
+      && preconditioners.allSatisfy { $0 == nil }
+  }
+
+  private func isBlurred(after done: Int) -> Bool {
+    let every = method.regularization.blurEvery
+    return every > 0 && done.isMultiple(of: every)
+  }
+
+  /// Returns after how many steps something else is to be done than another step.
+  private func nextStop(after done: Int, of total: Int) -> Int {
+    let every = method.regularization.blurEvery
+    return min(
+      every > 0 ? (done / every + 1) * every : total, nextSnapshot(of: total) ?? total)
+  }
+
+  /// Takes steps in the model, up to one at which a gradient is zero.
+  ///
+  /// - Returns: How many were taken.
+  private mutating func climb(_ steps: Int, _ context: Context) throws -> Int {
+    let positions = try zip(ports, planes).map { port, input in
+      (port.name, try input.tensor(input.values, .float64))
+    }
+    let result = try model.ascend(
+      objective, from: Inputs(positions), at: try inputs(planes.map(\.values)), by: singleStep,
+      count: steps, context: context)
+    // It may come from a model we do not know.
+    guard result.positions.map(\.shape) == positions.map(\.1.shape) else {
+      throw CoreError.shapeMismatch(
+        what: "inputs after an ascent", expected: positions.flatMap(\.1.shape.dimensions),
+        found: result.positions.flatMap(\.shape.dimensions))
+    }
+    for i in planes.indices { planes[i].values = try planes[i].ordered(result.positions[i]) }
+    history += result.values.map { $0.first ?? .nan }
+    if dataType == nil { dataType = result.dataType }
+    isStuck = result.values.count < steps
+    return result.values.count
+  }
+
+  private var singleStep: AscentStep {
+    AscentStep(length: method.schedule.learningRate, decay: method.regularization.decay)
+  }
+
+  /// Takes one step with everything that was asked for.
+  ///
+  /// - Returns: How many were taken, as ``climb(_:_:)`` does: 1.
+  private mutating func step(_ context: Context) throws -> Int {
+    let settings = method.regularization
+    try context.checkCancellation()
     let warps = planes.map { _ in randomWarp() }
     let point = try inputs(zip(warps, planes).map { $0.apply(to: $1) })
     let result = try model.gradients(
@@ -97,15 +154,14 @@ struct Ascent {
     history.append(result.values.first ?? .nan)
     if dataType == nil { dataType = result.tensors.first?.dataType }
     var gradients = try zip(planes, result.tensors).map { try $0.ordered($1) }
-    if method.redirect {
-      try revive(&gradients, at: point, context)
-    }
+    let dead = deadSamples(gradients)
+    isStuck = !dead.isEmpty
+    if isStuck, method.redirect { try revive(dead, &gradients, at: point, context) }
     for i in planes.indices {
-      let count = planes[i].sampleCount
       var direction = warps[i].pullBack(gradients[i], to: planes[i])
       // A small gradient is not lost against the 1e-8 when weighed or preconditioned.
       if settings.totalVariation > 0 || preconditioners[i] != nil {
-        normalize(&direction, count: count)
+        normalize(&direction, planes[i].sampleRanges)
       }
       if settings.totalVariation > 0 {
         let variation = planes[i].totalVariationGradient()
@@ -114,26 +170,22 @@ struct Ascent {
       if let preconditioner = preconditioners[i] {
         direction = preconditioner.direction(direction, planes[i])
       }
-      normalize(&direction, count: count)
-      for j in direction.indices {
-        planes[i].values[j] += method.schedule.learningRate * direction[j]
-      }
-      if settings.decay > 0 {
-        for j in direction.indices { planes[i].values[j] *= 1 - settings.decay }
-      }
-      if settings.blurEvery > 0, number % settings.blurEvery == 0 {
-        planes[i].blur(deviation: settings.blurDeviation)
-      }
+      let moved = try singleStep.moved(
+        try planes[i].tensor(planes[i].values, .float64),
+        along: try planes[i].tensor(direction, .float64), batchAxis: ports[i].batchAxis)
+      planes[i].values = try planes[i].ordered(moved)
     }
+    context.progress(1, of: 1, "steps")
+    return 1
   }
 
   /// Divides the values of each sample by their root mean square + 1e-8.
-  private func normalize(_ values: inout [Double], count: Int) {
-    for start in stride(from: 0, to: values.count, by: max(count, 1)) {
+  private func normalize(_ values: inout [Double], _ samples: [Range<Int>]) {
+    for sample in samples {
       var sum = 0.0
-      for i in start..<start + count { sum += values[i] * values[i] }
-      let divisor = sum.squareRoot() / Double(count).squareRoot() + 1e-8
-      for i in start..<start + count { values[i] /= divisor }
+      for i in sample { sum += values[i] * values[i] }
+      let divisor = sum.squareRoot() / Double(sample.count).squareRoot() + 1e-8
+      for i in sample { values[i] /= divisor }
     }
   }
 
@@ -159,16 +211,8 @@ struct Ascent {
   /// on: the rule of a deconvnet, which ignores whether a rectifier is off. Where that gives nothing
   /// either, the sample moves by noise.
   private mutating func revive(
-    _ gradients: inout [[Double]], at point: Inputs, _ context: Context
+    _ dead: [Int], _ gradients: inout [[Double]], at point: Inputs, _ context: Context
   ) throws {
-    let samples = planes.first?.samples ?? 0
-    func isDead(_ n: Int, _ gradients: [[Double]]) -> Bool {
-      zip(planes, gradients).allSatisfy { input, gradient in
-        gradient[n * input.sampleCount..<(n + 1) * input.sampleCount].allSatisfy { $0 == 0 }
-      }
-    }
-    let dead = (0..<samples).filter { isDead($0, gradients) }
-    guard !dead.isEmpty else { return }
     try context.checkCancellation()
     // A model that knows no such rule is moved by noise like one in which it finds nothing.
     let redirected = try? model.gradients(
@@ -192,6 +236,17 @@ struct Ascent {
       }
       if isRedirected { redirectedSteps += 1 } else { perturbedSteps += 1 }
     }
+  }
+
+  private func isDead(_ n: Int, _ gradients: [[Double]]) -> Bool {
+    zip(planes, gradients).allSatisfy { input, gradient in
+      input.sampleRanges[n].allSatisfy { gradient[$0] == 0 }
+    }
+  }
+
+  /// Returns the samples of which all gradients are zero.
+  private func deadSamples(_ gradients: [[Double]]) -> [Int] {
+    (0..<(planes.first?.samples ?? 0)).filter { isDead($0, gradients) }
   }
 
   /// What a reader must know about zero gradients.
@@ -228,11 +283,15 @@ struct Ascent {
     try planes.map { try $0.tensor($0.values, dataType ?? .float32) }
   }
 
-  private mutating func keepSnapshot(after done: Int, of total: Int) {
-    guard method.snapshots > 0 else { return }
+  /// Returns after how many steps the next snapshot is due; `nil` if no more are.
+  private func nextSnapshot(of total: Int) -> Int? {
     let last = min(method.snapshots - 1, total)
-    let wanted = last == 0 ? total : (snapshotSteps.count * total + last / 2) / last
-    guard done == wanted, snapshotSteps.count <= last else { return }
+    guard snapshotSteps.count <= last else { return nil }
+    return last == 0 ? total : (snapshotSteps.count * total + last / 2) / last
+  }
+
+  private mutating func keepSnapshot(after done: Int, of total: Int) {
+    guard done == nextSnapshot(of: total) else { return }
     snapshotSteps.append(done)
     kept.append(planes.map(\.values))
   }

@@ -274,13 +274,12 @@ public struct FilterVisualization: Explainer {
     var values: [[Double]] = []
     var diagnostics: [(name: String, value: Explanation.Diagnostic)] = []
     var warnings = realInputs.warnings
-    let total = goals.list.count * schedule.steps * schedule.octaves
+    let steps = schedule.steps * schedule.octaves
     for (number, goal) in goals.list.enumerated() {
       var ascent = try Ascent(
         self, model, goal.objective, from: first, ports: realInputs.ports, seed: context.seed)
-      try ascent.run(context: context) { done in
-        context.progress(number * schedule.steps * schedule.octaves + done, of: total, "steps")
-      }
+      try ascent.run(
+        context: context.part(after: number * steps, of: goals.list.count * steps))
       let several = goals.list.count > 1
       let suffix = several ? "-of-channel-\(goal.channel ?? 0)" : ""
       for attribution in try realInputs.attributions(of: try ascent.tensors(), range: .input) {

@@ -40,6 +40,11 @@ struct Planes: Sendable {
   /// Elements of one sample.
   var sampleCount: Int { channels * height * width }
 
+  /// Where the elements of each sample are.
+  var sampleRanges: [Range<Int>] {
+    (0..<samples).map { $0 * sampleCount..<($0 + 1) * sampleCount }
+  }
+
   /// Elements of one plane.
   var planeCount: Int { height * width }
 

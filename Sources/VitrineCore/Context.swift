@@ -49,6 +49,17 @@ public struct Context: Sendable {
       resolveBaseline: resolveBaseline)
   }
 
+  /// The same for a part of a task: what it reports counts on from `done`, of `total` in all.
+  public func part(after done: Int, of total: Int) -> Context {
+    var shifted: (@Sendable (Progress) -> Void)?
+    if let onProgress {
+      shifted = { onProgress(Progress(done: done + $0.done, total: total, unit: $0.unit)) }
+    }
+    return Context(
+      seed: seed, memoryLimit: memoryLimit, labels: labels, cancellation: cancellation,
+      onProgress: shifted, resolveBaseline: resolveBaseline)
+  }
+
   /// Call between units of work.
   ///
   /// - Throws: ``CoreError/cancelled`` once ``Cancellation/cancel()`` was called.

@@ -238,6 +238,28 @@ public protocol Differentiable: Model {
     context: Context,
     variant: (_ index: Int, _ samples: Range<Int>, _ inputs: Inputs) throws -> Inputs
   ) throws -> [Tensor]
+
+  /// Returns where steps of gradient ascent lead.
+  ///
+  /// Positions are kept in double precision, and rounded to the type of the model where it is asked. The
+  /// ascent ends early before a step at which the gradient of a sample is zero.
+  ///
+  /// - Parameters:
+  ///   - objective: What is ascended, for the batch `inputs`.
+  ///   - positions: Where the inputs that move start.
+  ///   - inputs: One tensor per input; of those that move only shape and type matter, the type being that
+  ///     of the first point.
+  ///   - step: How far to go along a gradient.
+  ///   - count: Steps to take.
+  ///   - context: Told the number of steps done; asked between steps whether to stop.
+  /// - Throws: As ``gradients(of:withRespectTo:at:rules:)``; ``CoreError/notFinite(_:)`` for the objective;
+  ///   ``CoreError/shapeMismatch(what:expected:found:)`` for a position that does not fit;
+  ///   ``CoreError/cancelled``.
+  /// - Complexity: One forward and one backward pass for each step, stopped at the objective's site.
+  func ascend(
+    _ objective: Objective, from positions: Inputs, at inputs: Inputs, by step: AscentStep,
+    count: Int, context: Context
+  ) throws -> AscentResult
 }
 
 /// The result of ``Differentiable/gradients(of:withRespectTo:at:rules:)``.

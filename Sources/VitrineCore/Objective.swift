@@ -39,21 +39,79 @@ public struct Objective: Sendable {
   ///   fit the shape.
   /// - Complexity: O(`shape.count`).
   public func cotangent(for shape: Shape, _ dataType: DataType) throws -> Tensor {
-    let samples = shape.rank > 0 ? shape[0] : 1
-    let perSample = samples > 0 ? shape.count / samples : 0
     if case .cotangent(let tensor) = form {
-      guard tensor.shape == shape else {
-        throw CoreError.shapeMismatch(
-          what: "cotangent of \(site)", expected: shape.dimensions, found: tensor.shape.dimensions)
-      }
+      try checkShape(of: tensor, shape)
       return tensor.converted(to: dataType)
     }
     var weights = [Double](repeating: 0, count: shape.count)
+    try forEachRun(in: shape) { elements, _, weight in
+      for i in elements { weights[i] += weight }
+    }
+    return try Tensor(weights, shape: shape.dimensions).converted(to: dataType)
+  }
+
+  /// Returns the objective's value for each sample.
+  ///
+  /// - Parameter value: The site's value, batch axis first.
+  /// - Throws: As ``cotangent(for:_:)``.
+  /// - Complexity: O(elements that the objective reads).
+  public func values(of value: Tensor) throws -> [Double] {
+    switch value.dataType {
+    case .float32: try values(of: value, Float.self)
+    case .float64: try values(of: value, Double.self)
+    case .int64, .bool: try values(of: value.converted(to: .float64), Double.self)
+    }
+  }
+
+  private func values<Element: Scalar & BinaryFloatingPoint>(
+    of value: Tensor, _ type: Element.Type
+  ) throws -> [Double] {
+    let shape = value.shape
+    var sums = [Double](repeating: 0, count: shape.rank > 0 ? shape[0] : 1)
+    try value.withElements(of: Element.self) { numbers in
+      // Zero weights are skipped so that an infinite logit elsewhere does not turn the sum into NaN.
+      if case .cotangent(let tensor) = form {
+        try checkShape(of: tensor, shape)
+        try tensor.converted(to: .float64).withElements(of: Double.self) { weights in
+          let perSample = sums.isEmpty ? 0 : shape.count / sums.count
+          for i in weights.indices where weights[i] != 0 {
+            sums[i / perSample] += weights[i] * Double(numbers[i])
+          }
+        }
+      } else {
+        try forEachRun(in: shape) { elements, sample, weight in
+          guard weight != 0 else { return }
+          var sum = sums[sample]
+          for i in elements { sum += weight * Double(numbers[i]) }
+          sums[sample] = sum
+        }
+      }
+    }
+    return sums
+  }
+
+  private func checkShape(of cotangent: Tensor, _ shape: Shape) throws {
+    guard cotangent.shape == shape else {
+      throw CoreError.shapeMismatch(
+        what: "cotangent of \(site)", expected: shape.dimensions,
+        found: cotangent.shape.dimensions)
+    }
+  }
+
+  /// Calls `body` with runs of elements of one weight, counted over the whole batch; the others have the
+  /// weight 0. For forms other than ``Form/cotangent(_:)``.
+  private func forEachRun(
+    in shape: Shape,
+    _ body: (_ elements: Range<Int>, _ sample: Int, _ weight: Double) throws -> Void
+  ) throws {
+    let samples = shape.rank > 0 ? shape[0] : 1
+    let perSample = samples > 0 ? shape.count / samples : 0
     func add(_ weight: Double, to element: Int, of sample: Int) throws {
       guard element >= 0, element < perSample else {
         throw CoreError.elementOutOfRange(element: element, count: perSample, site: site.name)
       }
-      weights[sample * perSample + element] += weight
+      let first = sample * perSample + element
+      try body(first..<first + 1, sample, weight)
     }
     switch form {
     case .elements(let elements):
@@ -74,35 +132,14 @@ public struct Objective: Sendable {
       }
       let positions = channels > 0 ? perSample / channels : 0
       for n in 0..<samples {
-        for p in 0..<positions {
-          weights[n * perSample + channel * positions + p] = 1 / Double(positions)
-        }
+        let first = n * perSample + channel * positions
+        try body(first..<first + positions, n, 1 / Double(positions))
       }
-    case .sum:
-      for i in weights.indices { weights[i] = 1 }
-    case .mean:
-      for i in weights.indices { weights[i] = 1 / Double(perSample) }
+    case .sum, .mean:
+      var weight = 1.0
+      if case .mean = form { weight = 1 / Double(perSample) }
+      for n in 0..<samples { try body(n * perSample..<(n + 1) * perSample, n, weight) }
     case .cotangent: break
-    }
-    return try Tensor(weights, shape: shape.dimensions).converted(to: dataType)
-  }
-
-  /// Returns the objective's value for each sample.
-  ///
-  /// - Parameter value: The site's value, batch axis first.
-  /// - Throws: As ``cotangent(for:_:)``.
-  public func values(of value: Tensor) throws -> [Double] {
-    let weights = try cotangent(for: value.shape, .float64).elements(of: Double.self)
-    let numbers = try value.converted(to: .float64).elements(of: Double.self)
-    let samples = value.rank > 0 ? value.shape[0] : 1
-    let perSample = samples > 0 ? value.count / samples : 0
-    return (0..<samples).map { n in
-      var sum = 0.0
-      // Zero weights are skipped so that an infinite logit elsewhere does not turn the sum into NaN.
-      for i in n * perSample..<(n + 1) * perSample where weights[i] != 0 {
-        sum += weights[i] * numbers[i]
-      }
-      return sum
     }
   }
 }

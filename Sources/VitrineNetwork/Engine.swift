@@ -19,6 +19,18 @@ package protocol Engine: Sendable {
     inputs: [Tensor], rules: RuleTable, cotangents: [Tensor]
   ) throws -> (values: [Tensor], gradients: [[Tensor]])
 
+  /// Prepares to differentiate ⟨source, cotangent⟩ at one point after the other.
+  ///
+  /// - Parameters:
+  ///   - channels: As for ``gradients``.
+  ///   - inputs: Of the shapes of all points.
+  /// - Returns: A function of the inputs, for one thread: the value of `source`, and the gradient for each of
+  ///   `sites`.
+  func gradientFunction(
+    of source: Int, channels: Set<Int>?, withRespectTo sites: [Int], inputs: [Tensor],
+    rules: RuleTable, cotangent: Tensor
+  ) throws -> (_ inputs: [Tensor]) throws -> (value: Tensor, gradients: [Tensor])
+
   /// Returns the derivatives of `target` along tangents of inputs, each given by value numbers.
   ///
   /// - Parameter checkpoint: Called after each tangent with the number done.
@@ -39,6 +51,18 @@ package protocol Engine: Sendable {
 }
 
 extension Engine {
+  package func gradientFunction(
+    of source: Int, channels: Set<Int>?, withRespectTo sites: [Int], inputs: [Tensor],
+    rules: RuleTable, cotangent: Tensor
+  ) throws -> (_ inputs: [Tensor]) throws -> (value: Tensor, gradients: [Tensor]) {
+    { inputs in
+      let result = try gradients(
+        of: source, channels: channels, withRespectTo: sites, observing: [source], inputs: inputs,
+        rules: rules, cotangents: [cotangent])
+      return (result.values[0], result.gradients[0])
+    }
+  }
+
   package func summation(_ terms: GradientTerms) throws -> GradientSummation? { nil }
 
   package func coveredEvaluation(

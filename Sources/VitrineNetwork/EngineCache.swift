@@ -195,6 +195,15 @@ package struct PreparedEngine: Sendable {
       rules: rules, cotangents: cotangents)
   }
 
+  func gradientFunction(
+    of source: Int, channels: Set<Int>?, withRespectTo sites: [Int], inputs: [Tensor],
+    rules: RuleTable, cotangent: Tensor
+  ) throws -> (_ inputs: [Tensor]) throws -> (value: Tensor, gradients: [Tensor]) {
+    try engine.gradientFunction(
+      of: source, channels: channels, withRespectTo: sites, inputs: inputs, rules: rules,
+      cotangent: cotangent)
+  }
+
   func summation(_ terms: GradientTerms) throws -> GradientSummation? {
     try engine.summation(terms)
   }

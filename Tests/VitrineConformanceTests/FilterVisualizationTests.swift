@@ -213,6 +213,12 @@ struct FilterVisualizationTests {
     #expect(try series.tensor.select(axis: 1, index: 0) == x)
     #expect(try series.tensor.select(axis: 1, index: 4) == result.attribution.tensor)
     #expect(numbers("snapshot-steps", in: result) == [0, 3, 5, 8, 10])
+    // Neither pictures on the way nor blurs that come too late change the way.
+    let plain = try explain(
+      AnalyticModel.image, x,
+      ["layer": "conv", "channel": "1", "steps": "10", "blur-every": "11"])
+    #expect(plain.attribution.tensor == result.attribution.tensor)
+    #expect(numbers("objective", in: plain) == numbers("objective", in: result))
     let short = try explain(
       AnalyticModel.image, x, ["layer": "conv", "steps": "2", "snapshots": "30"])
     #expect(numbers("snapshot-steps", in: short) == [0, 1, 2])

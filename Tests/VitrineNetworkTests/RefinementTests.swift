@@ -107,6 +107,87 @@ struct Unrefined: Differentiable {
     }
   }
 
+  /// A start, and an objective with a gradient there: one element may be off.
+  private func ascent(_ example: Case, _ graph: Graph) throws -> (Objective, Tensor) {
+    let x = try Tensor.random([2] + example.input, seed: 3)
+    let output = Site.output(graph.outputs[0].name)
+    let value = try network(graph).evaluate(Inputs([("x", x)]), observing: [output])[0]
+    let weights = try Tensor.random(value.shape.dimensions, seed: 5)
+    return (Objective(output, .cotangent(weights)), x)
+  }
+
+  @Test("an ascent is that of the core, bit for bit, in each precision", arguments: cases)
+  func ascends(_ example: Case) throws {
+    let graph = try example.graph()
+    let (objective, x) = try ascent(example, graph)
+    for precision in Network.Precision.allCases {
+      let network = try network(graph, precision)
+      func ascend(_ model: some Differentiable) throws -> AscentResult {
+        try model.ascend(
+          objective, from: Inputs([("x", x)]), at: Inputs([("x", x)]),
+          by: AscentStep(length: 0.1, decay: 0.01), count: 4, context: Context())
+      }
+      let (found, wanted) = (try ascend(network), try ascend(Unrefined(network: network)))
+      #expect(found.positions == wanted.positions && found.values == wanted.values)
+      #expect(found.values.count == 4 && found.dataType == wanted.dataType)
+    }
+  }
+
+  @Test(
+    "ascents are the same bits for any thread count, and alone or in a batch", arguments: cases)
+  func ascendsDeterministically(_ example: Case) throws {
+    let graph = try example.graph()
+    let (objective, x) = try ascent(example, graph)
+    func position(_ samples: Range<Int>, threads: Int) throws -> Tensor {
+      let inputs = Inputs([("x", try x.sliced(axis: 0, samples))])
+      return try network(graph, threads: threads).ascend(
+        objective.selecting(Array(samples), of: 2), from: inputs, at: inputs,
+        by: AscentStep(length: 0.1), count: 3, context: Context()
+      ).positions[0]
+    }
+    let both = try position(0..<2, threads: 1)
+    #expect(try position(0..<2, threads: 3) == both)
+    for n in 0..<2 {
+      let alone = try position(n..<n + 1, threads: 2)
+      #expect(try both.sliced(axis: 0, n..<n + 1) == alone)
+    }
+  }
+
+  @Test("samples that run one after the other all stop where the first one has to")
+  func ascendsTogether() throws {
+    // One sample at a time, for the graph bakes the batch into a shape: max(0, -Σx - 2), whose gradient
+    // vanishes where the mean is above -1/2.
+    var g = GraphDraft()
+    let flat = g.node("Reshape", ["x", g.integers([1, 4])])
+    let sum = g.node("ReduceSum", [flat, g.integers([1])])
+    let two = g.constant(Tensor([2 as Float]))
+    let output = g.node("Relu", [g.node("Neg", [g.node("Add", [sum, two])])])
+    let network = try network(g.graph(input: [1, 4], output: output))
+    #expect(network.takesBatches)
+    let starts = try Tensor(
+      [-2, -8, -0.6].flatMap { [Float](repeating: $0, count: 4) }, shape: [3, 4])
+    func ascend(
+      _ samples: Range<Int>, _ model: some Differentiable, count: Int = 9
+    ) throws -> AscentResult {
+      let inputs = Inputs([("x", try starts.sliced(axis: 0, samples))])
+      return try model.ascend(
+        Objective(.output(output), .sum), from: inputs, at: inputs,
+        by: AscentStep(length: 0.25, decay: 0.5), count: count, context: Context())
+    }
+    // x goes to (x - 1/4)/2: from -2 by -1.125 and -0.6875, from -8 in five steps, from -0.6 in one.
+    #expect(try (0..<3).map { try ascend($0..<$0 + 1, network).values.count } == [3, 5, 1])
+    let together = try ascend(0..<3, network)
+    #expect(together.values.count == 1)
+    for (value, wanted) in zip(together.values[0], [6, 30, 0.4]) {
+      #expect(abs(value - wanted) < 1e-6)
+    }
+    for n in 0..<3 {
+      let alone = try ascend(n..<n + 1, network, count: 1).positions[0]
+      #expect(try together.positions[0].sliced(axis: 0, n..<n + 1) == alone)
+    }
+    #expect(try ascend(0..<3, Unrefined(network: network)).positions == together.positions)
+  }
+
   @Test("a value on several ways behind the stem gets the sum over them")
   func stemHasSeveralEnds() throws {
     var g = GraphDraft()

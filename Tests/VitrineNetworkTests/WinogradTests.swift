@@ -55,6 +55,33 @@ import VitrineTestSupport
     }
   }
 
+  @Test(
+    "where one channel matters only its block is computed and read, and the bits are those of all",
+    arguments: [14, 7], [3, 39, 75])
+  func neededChannels(_ size: Int, _ channel: Int) throws {
+    var draft = GraphDraft()
+    let a = draft.node("Relu", [try draft.convolution("x", from: 32, to: 64)])
+    let y = draft.node("Relu", [try draft.convolution(a, from: 64, to: 76)])
+    let network = try Network(
+      draft.graph(input: [nil, 32, size, size], output: y), configuration: .init(threads: 2))
+    let x = try Tensor.random([2, 32, size, size], seed: 7)
+    let site = Site.output(network.signature.outputs[0].name)
+    let few = Objective(site, .channelMean(channel))
+    let all = Objective(
+      site, .cotangent(try few.cotangent(for: Shape([2, 76, size, size]), .float32)))
+    for rules in [BackwardRules.gradient, .guided, .deconvnet] {
+      func gradients(_ objective: Objective) throws -> Gradients {
+        try network.gradients(
+          of: objective, withRespectTo: [.input("x"), .layer(a)], at: Inputs([("x", x)]),
+          rules: rules)
+      }
+      let (found, wanted) = (try gradients(few), try gradients(all))
+      #expect(found.tensors == wanted.tensors)
+      // The weights of the second are those of the first, rounded to float32.
+      for (a, b) in zip(found.values, wanted.values) { #expect(abs(a - b) <= 1e-6 * abs(b)) }
+    }
+  }
+
   @Test("many channels on small maps are filtered by smaller tiles")
   func smallMaps() throws {
     let (size, channels) = (7, 96)

@@ -333,9 +333,7 @@ extension PlanBuilder {
     }
     guard convolution.isDepthwise else {
       try contribute(to: input) { planes, epilogue in
-        if neededChannels[fused.node] == nil,
-          let tileSide = winogradTileSide(convolution, output: planes.shape)
-        {
+        if let tileSide = winogradTileSide(convolution, output: planes.shape) {
           try emitWinograd(
             convolution, tileSide: tileSide, from: given, to: planes, backward: true,
             epilogue: epilogue,

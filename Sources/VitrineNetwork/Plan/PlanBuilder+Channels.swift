@@ -16,9 +16,7 @@ extension PlanBuilder {
       let isOnlyReader = nodes.reduce(0) { $0 + reads($1).filter { $0 == input }.count } == 1
       switch lowerings[index] {
       case .convolution(let convolution):
-        // Minimal filtering rounds otherwise than direct sums: who computes all channels does so too.
-        guard !convolution.isDepthwise, convolution.groups == 1, fused.residual == nil,
-          winogradTileSide(convolution, output: planeShape(of: fused.output)) == nil
+        guard !convolution.isDepthwise, convolution.groups == 1, fused.residual == nil
         else { return [:] }
         return [convolution.node: channels]
       case .alias, .reshape:
@@ -38,12 +36,43 @@ extension PlanBuilder {
     return [:]
   }
 
+  /// Returns the outputs of a convolution from the first to the last block with channels that matter.
+  func neededOutputs(of convolution: PlanarConvolution) -> Range<Int> {
+    guard let channels = neededChannels[convolution.node], let first = channels.min(),
+      let last = channels.max(), first >= 0, last < convolution.outputs
+    else { return 0..<convolution.outputs }
+    return first / 16 * 16..<min((last / 16 + 1) * 16, convolution.outputs)
+  }
+
   /// Returns the slices that compute channels that matter.
   func needed(_ slices: [PlanarConvolution.Slice], of node: Int) -> [PlanarConvolution.Slice] {
     guard let channels = neededChannels[node] else { return slices }
     return slices.filter { slice in
       channels.contains { (slice.block..<slice.block + slice.blocks).contains($0 / 16) }
     }
+  }
+}
+
+extension PlanarConvolution {
+  /// Returns the convolution that computes some of the outputs.
+  func outputs(_ channels: Range<Int>) throws -> PlanarConvolution {
+    if channels.count == outputs { return self }
+    return PlanarConvolution(
+      node: node, groups: groups, inputs: inputs, outputs: channels.count, rows: rows,
+      columns: columns, weights: try weights.sliced(axis: 0, channels),
+      bias: bias.map { Array($0[channels]) })
+  }
+}
+
+extension Epilogue {
+  /// Returns what is done to some of the channels, starting at a whole block.
+  func channels(_ channels: Int, from start: Int) -> Epilogue {
+    var result = self
+    result.bias = bias.map { $0 + start }
+    result.residual = residual?.channels(channels, from: start)
+    result.readMask = readMask?.channels(channels, from: start)
+    result.writeMask = writeMask?.channels(channels, from: start)
+    return result
   }
 }
 

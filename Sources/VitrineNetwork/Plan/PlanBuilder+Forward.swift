@@ -219,10 +219,7 @@ extension PlanBuilder {
       return
     }
     let source = planes(of: input)
-    // A few channels cost less than the transforms of all.
-    if neededChannels[fused.node] == nil,
-      let tileSide = winogradTileSide(convolution, output: output.shape)
-    {
+    if let tileSide = winogradTileSide(convolution, output: output.shape) {
       try emitWinograd(
         convolution, tileSide: tileSide, from: source, to: output, backward: false,
         epilogue: epilogue, key)

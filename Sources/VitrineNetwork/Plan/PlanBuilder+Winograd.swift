@@ -62,17 +62,24 @@ extension PlanBuilder {
     return covering == nil && weightBytes > 768 << 10 && tiles < 9 ? 2 : 4
   }
 
-  /// Emits a convolution, or its input gradient, by minimal filtering.
+  /// Emits a convolution, or its input gradient, by minimal filtering; of the convolution's outputs only the
+  /// blocks with channels that matter.
   ///
   /// - Parameter key: Distinguishes the weights of one node under different fusions.
   func emitWinograd(
-    _ convolution: PlanarConvolution, tileSide: Int, from source: Planes, to output: Planes,
+    _ whole: PlanarConvolution, tileSide: Int, from given: Planes, to target: Planes,
     backward: Bool, epilogue: Epilogue, _ key: [Int]
   ) throws {
+    let channels = neededOutputs(of: whole)
+    let convolution = try whole.outputs(channels)
+    let source = backward ? given.channels(channels.count, from: channels.lowerBound) : given
+    let output = backward ? target : target.channels(channels.count, from: channels.lowerBound)
+    let epilogue =
+      backward ? epilogue : epilogue.channels(channels.count, from: channels.lowerBound)
     let weights = try constants.constant(
       .init(
         node: convolution.node, use: backward ? "winograd backward" : "winograd forward",
-        variant: key + [tileSide])
+        variant: key + [tileSide, channels.lowerBound, channels.upperBound])
     ) {
       try convolution.packedForWinograd(tileSide: tileSide, backward: backward, threads: threads)
     }

@@ -76,6 +76,26 @@ final class PlannedExecutor: Engine {
     return (values, rows)
   }
 
+  func gradientFunction(
+    of source: Int, channels: Set<Int>?, withRespectTo sites: [Int], inputs: [Tensor],
+    rules: RuleTable, cotangent: Tensor
+  ) throws -> (_ inputs: [Tensor]) throws -> (value: Tensor, gradients: [Tensor]) {
+    let (plan, results) = try plan(
+      PlanRequest(
+        targets: [source], source: source, sites: sites, rules: rules, cotangents: 1,
+        channels: channels))
+    let repetition = try Plan.Repetition(
+      plan, inputs + [try row(cotangent)], log: stopwatch.log)
+    let shapes = sites.map { specialization.types[$0].shape.dimensions }
+    return { inputs in
+      let slots = try repetition.repeatSteps(Array(inputs.enumerated()).map { ($0, $1) })
+      let found = results.compactMap { slots[$0] }
+      return (
+        found[0], try zip(found.dropFirst(), shapes).map { try $0.reshaped(to: $1) }
+      )
+    }
+  }
+
   /// How many cotangents of all samples keep the values around the widest operator within the cache.
   private var cotangentsAtOnce: Int {
     let samples = specialization.wiring.inputs.first.flatMap {

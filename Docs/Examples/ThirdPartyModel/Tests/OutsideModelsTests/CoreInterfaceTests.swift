@@ -178,6 +178,20 @@ struct CoreInterfaceTests {
     #expect(model.takesBatches && model.layer(named: "edges")?.isSpatial == true)
   }
 
+  @Test("an ascent takes steps of one length along gradients")
+  func ascent() throws {
+    let x = try inputs()
+    let picture = try #require(x["picture"])
+    let result: AscentResult = try model.ascend(
+      Objective(.output("stripes"), .elements([0])), from: x, at: x,
+      by: AscentStep(length: 0.5, decay: 0), count: 3, context: Context().part(after: 0, of: 3))
+    // The objective is linear: three equal steps, each with a root mean square of 1/2.
+    let moves = try result.positions[0].subtracting(picture).elements(of: Double.self)
+    let square = moves.reduce(0) { $0 + $1 * $1 } / Double(moves.count)
+    #expect(abs(square.squareRoot() - 1.5) < 1e-6)
+    #expect(result.values.count == 3 && result.values[2][0] > result.values[0][0])
+  }
+
   @Test("moments over variants are those of their gradients")
   func moments() throws {
     let x = try inputs()
