@@ -22,6 +22,7 @@ typedef struct {
   void (*line)(const vk_line *, void *const *buffers, vk_team *);
   void (*weighted_sum)(const vk_weighted_sum *, void *const *buffers, vk_team *);
   void (*patch)(const vk_patch *, void *const *buffers, vk_team *);
+  void (*surround)(const vk_surround *, void *const *buffers, vk_team *);
   void (*pack_group)(
     float *packed, const float *source, const int64_t *tap_source, const int32_t *tap_inputs,
     size_t tap_count, size_t tap_lanes, int64_t input_stride, int64_t output_stride, size_t outputs,

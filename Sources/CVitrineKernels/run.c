@@ -113,6 +113,7 @@ void vk_run_timed(
       case VK_LINE: kernels->line(&op->as.line, buffers, &team); break;
       case VK_WEIGHTED_SUM: kernels->weighted_sum(&op->as.weighted_sum, buffers, &team); break;
       case VK_PATCH: kernels->patch(&op->as.patch, buffers, &team); break;
+      case VK_SURROUND: kernels->surround(&op->as.surround, buffers, &team); break;
     }
     if (seconds != NULL) seconds[i] += now() - start;
   }

@@ -50,6 +50,41 @@ import Testing
     }
   }
 
+  @Test("planes come into the middle of zeros", arguments: InstructionSet.available)
+  func surrounding(instructionSet: InstructionSet) {
+    for (height, width, top, left, bottom, right) in [
+      (5, 7, 1, 2, 3, 4), (1, 1, 0, 0, 0, 0), (3, 40, 2, 0, 0, 1), (33, 17, 0, 3, 1, 0),
+    ] {
+      let workspace = Workspace()
+      let (planes, outerHeight, outerWidth) = (6, top + height + bottom, left + width + right)
+      var numbers = WholeNumbers(seed: 71)
+      let values = (0..<3 + planes * height * width).map { _ in numbers.fraction() }
+      let input = workspace.addFloats(values)
+      // Neighbours on both sides stay what they are: NaN.
+      let count = planes * outerHeight * outerWidth
+      let output = workspace.addFloats(count + 4)
+      var operation = vk_op()
+      operation.kind = VK_SURROUND
+      operation.as.surround = vk_surround(
+        input_buffer: input, output_buffer: output, input_offset: 3, output_offset: 2,
+        planes: Int32(planes), height: Int32(height), width: Int32(width), top: Int32(top),
+        left: Int32(left), bottom: Int32(bottom), right: Int32(right))
+      workspace.run(operation, threads: 2, on: instructionSet)
+      let result = (0..<count + 4).map { workspace.floats(output)[$0] }
+      var expected: [Float] = []
+      for plane in 0..<planes {
+        for y in -top..<height + bottom {
+          for x in -left..<width + right {
+            let isInside = (0..<height).contains(y) && (0..<width).contains(x)
+            expected.append(isInside ? values[3 + (plane * height + y) * width + x] : 0)
+          }
+        }
+      }
+      #expect(Array(result[2..<count + 2]) == expected)
+      #expect([0, 1, count + 2, count + 3].allSatisfy { result[$0].isNaN })
+    }
+  }
+
   @Test(
     "packing and unpacking move every element, and packing clears the padding lanes",
     arguments: InstructionSet.available)

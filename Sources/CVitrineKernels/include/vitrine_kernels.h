@@ -290,6 +290,14 @@ typedef struct {
   float outside;
 } vk_patch;
 
+// Row-major planes, copied into the middle of larger ones of zeros.
+typedef struct {
+  int32_t input_buffer, output_buffer;
+  int64_t input_offset, output_offset;  // in floats
+  int32_t planes, height, width;        // of the input
+  int32_t top, left, bottom, right;     // zeros around each plane
+} vk_surround;
+
 typedef enum {
   VK_CONVOLUTION,
   VK_WINOGRAD,
@@ -314,6 +322,7 @@ typedef enum {
   VK_LINE,
   VK_WEIGHTED_SUM,
   VK_PATCH,
+  VK_SURROUND,
 } vk_kind;
 
 typedef struct {
@@ -331,6 +340,7 @@ typedef struct {
     vk_line line;
     vk_weighted_sum weighted_sum;
     vk_patch patch;
+    vk_surround surround;
   } as;
 } vk_op;
 

@@ -42,6 +42,7 @@
     .line = run_line,                     \
     .weighted_sum = run_weighted_sum,     \
     .patch = run_patch,                   \
+    .surround = run_surround,             \
     .pack_group = pack_group,             \
     .pack = pack_piece,                   \
     .pack_winograd = pack_winograd,       \

@@ -13,7 +13,7 @@ VK_INLINE void convolution_tile(
   const int64_t x_row = t->x_row, x_pixel = S ? S : t->x_pixel;
   const int64_t width = B == 2 ? 2 * VK_LANES : t->width;
   const float *const origin = t->x;
-  const float *weights = t->weights, *ahead = t->ahead;
+  const float *weights = t->weights, *ahead = t->ahead, *const next_x = t->next_x;
   const int32_t *tap = t->taps, *const end = tap + t->tap_count;
   const int64_t flush = t->flush;
   bool flushed = false;
@@ -21,6 +21,7 @@ VK_INLINE void convolution_tile(
     const int32_t *const stop = flush > 0 && end - tap > flush ? tap + flush : end;
     for (; tap != stop; tap++) {
       const float *x = origin + *tap;
+      if (next_x) ahead = next_x + *tap;
 #pragma clang loop unroll_count(4)
       for (int i = 0; i < L; i++) {
         v16 w[2];
@@ -99,6 +100,7 @@ typedef struct {
   int64_t units;              // tiles of all images
   int64_t units_at_once;      // tiles whose input stays in the second-level cache
   int64_t unit_chunks, group_chunks;
+  bool is_far;                // whether the second-level cache is too small for the input
 } convolution_job;
 
 // Most pixels of one row a tile can hold, for this addressing.
@@ -110,11 +112,11 @@ static int longest_tile(int addressing) {
 }
 
 // All tiles `first..<last`, of one or two blocks of a group.
-// The first tiles fetch the weights of the group that comes next: the hardware's own prefetch stops at
-// pages, and begins anew with each group.
+// The first tiles fetch the weights of the group that comes next, and if `fetches` each other tile the input of
+// its neighbour: the hardware's own prefetch stops at pages, and begins anew with each group and each row.
 static void convolve_units(
   const convolution_job *job, const vk_group *group, const vk_group *next, int64_t first,
-  int64_t last) {
+  int64_t last, bool fetches) {
   const planes *p = &job->planes;
   const int64_t columns = job->columns, bands = job->bands, per_image = columns * bands;
   const even_parts widths = even_parts_of(p->width, columns);
@@ -134,9 +136,11 @@ static void convolve_units(
       const int64_t y = begin_of(heights, band), x = begin_of(widths, column);
       place_tile(&t, p, job->op->epilogue.bias, image, group->block + done, y, x);
       t.x = plane_row(&p->input, image, 0, y) + x * p->input.pixel;
-      t.ahead = done == 0 && unit - first < next->blocks ? next->weights + (unit - first) * lanes * VK_LANES
-                                                       : t.weights;
-      kernels[size_of(heights, band) - 1][size_of(widths, column) - 1](&t);
+      const int64_t q = size_of(widths, column);
+      const bool weights_next = done == 0 && unit - first < next->blocks;
+      t.ahead = weights_next ? next->weights + (unit - first) * lanes * VK_LANES : t.weights;
+      t.next_x = fetches && !weights_next ? t.x + q * p->input.pixel : NULL;
+      kernels[size_of(heights, band) - 1][q - 1](&t);
       if (++column == columns) {
         column = 0;
         if (++band == bands) {
@@ -160,7 +164,9 @@ static void convolve_chunk(const void *context, int chunk) {
     const int64_t stop = smaller(unit + job->units_at_once, unit_end);
     for (int64_t g = group_begin; g < group_end; g++) {
       const vk_group *next = &job->op->groups[g + 1 < group_end ? g + 1 : group_begin];
-      convolve_units(job, &job->op->groups[g], next, unit, stop);
+      // Later groups find the input near.
+      const bool fetches = job->is_far && g == group_begin;
+      convolve_units(job, &job->op->groups[g], next, unit, stop, fetches);
     }
     unit = stop;
   }
@@ -228,6 +234,7 @@ static void run_convolution(const vk_convolution *op, void *const *buffers, vk_t
   const double pieces = input / near > 1 ? input / near : 1;
   const double input_first = weights > cache ? weights * pieces : weights;
   const double weights_first = weights + (input > cache ? input * op->group_count : input);
+  job.is_far = input > cache;
   const bool split_groups = weights > cache && weights_first < input_first;
   const int chunks = vk_team_chunks(
     team, smaller(job.units * op->group_count, 1 << 20), operations);

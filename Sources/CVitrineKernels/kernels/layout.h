@@ -206,3 +206,45 @@ static void run_fill(const vk_fill *op, void *const *buffers, vk_team *team) {
   job.chunks = vk_team_chunks(team, job.planes, 60.0 * job.planes * pixels);
   vk_team_run(team, job.chunks, fill_chunk, &job);
 }
+
+typedef struct {
+  const vk_surround *op;
+  const float *input;
+  float *output;
+  int64_t rows;  // of all larger planes
+  int chunks;
+} surround_job;
+
+static void surround_chunk(const void *context, int chunk) {
+  const surround_job *job = context;
+  const vk_surround *op = job->op;
+  const int64_t height = (int64_t)op->top + op->height + op->bottom;
+  const int64_t width = (int64_t)op->left + op->width + op->right;
+  const int64_t end = part_begin(job->rows, job->chunks, chunk + 1);
+  for (int64_t i = part_begin(job->rows, job->chunks, chunk); i < end; i++) {
+    const int64_t plane = i / height, y = i % height - op->top;
+    float *out = job->output + i * width;
+    if (y < 0 || y >= op->height) {
+      memset(out, 0, (size_t)width * sizeof(float));
+      continue;
+    }
+    memset(out, 0, (size_t)op->left * sizeof(float));
+    memcpy(
+      out + op->left, job->input + (plane * op->height + y) * op->width,
+      (size_t)op->width * sizeof(float));
+    memset(out + op->left + op->width, 0, (size_t)op->right * sizeof(float));
+  }
+}
+
+static void run_surround(const vk_surround *op, void *const *buffers, vk_team *team) {
+  if (op->planes <= 0 || op->height <= 0 || op->width <= 0) return;
+  const int64_t height = (int64_t)op->top + op->height + op->bottom;
+  surround_job job = {
+    .op = op,
+    .input = (const float *)buffers[op->input_buffer] + op->input_offset,
+    .output = (float *)buffers[op->output_buffer] + op->output_offset,
+    .rows = op->planes * height,
+  };
+  job.chunks = vk_team_chunks(team, job.rows, 4.0 * job.rows * op->width);
+  vk_team_run(team, job.chunks, surround_chunk, &job);
+}

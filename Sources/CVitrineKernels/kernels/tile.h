@@ -9,7 +9,8 @@ typedef struct {
   const float *weights;
   int64_t tap_count, flush;
   int64_t width;  // floats per row of weights
-  const float *ahead;  // weights needed later: one line is fetched for each lane of each tap
+  const float *ahead;   // weights needed later: one line is fetched for each lane of each tap
+  const float *next_x;  // or, if not NULL, the next tile's input, fetched likewise
 
   float *out;
   int64_t out_block, out_row, out_pixel;

@@ -2,7 +2,7 @@
 // points, where convolution is one product each, summed over channels; T x T outputs are interpolated from
 // the sums. Tiles of 4 save most; tiles of 2 have fewer weights to read, and fit small maps.
 
-enum { most_product_tiles = 56, group_width = 32 };
+enum { most_product_tiles = 56, group_width = 32, second_level_floats = 1 << 18 };
 
 // Points are an odd number of cache lines apart: neighbours must not share cache sets.
 VK_INLINE int64_t points_apart(int64_t tiles, int64_t blocks) {
@@ -32,6 +32,7 @@ typedef struct {
   int64_t scratch_stride;             // floats for each thread
   int64_t groups, output_parts, tile_parts;
   repeats *repeats;  // NULL: not looked for
+  bool fetches;      // whether the planes are beyond the second-level cache
 } winograd_job;
 
 // MARK: Products

@@ -12,6 +12,8 @@
 #define tile_place_of VK_OF_TILE(tile_place_of)
 #define transform_patch VK_OF_TILE(transform_patch)
 #define transform_inputs VK_OF_TILE(transform_inputs)
+#define fetch_patch VK_OF_TILE(fetch_patch)
+#define fetch_outputs VK_OF_TILE(fetch_outputs)
 #define finish_outputs VK_OF_TILE(finish_outputs)
 #define multiply_and_finish VK_OF_TILE(multiply_and_finish)
 #define winograd_tiles_chunk VK_OF_TILE(winograd_tiles_chunk)
@@ -121,6 +123,16 @@ VK_INLINE void transform_patch(
   }
 }
 
+// Fetches what the tile to the left has not of the next block's patch: the rows of a few tiles are too short for
+// the processor to see where they lead.
+VK_INLINE void fetch_patch(const float *in, int64_t row) {
+  VK_UNROLL for (int y = 0; y < patch_side; y++) {
+    VK_UNROLL for (int x = patch_side - tile_side; x < patch_side; x++) {
+      __builtin_prefetch(in + y * row + x * VK_LANES);
+    }
+  }
+}
+
 // Transforms tiles `first..<first + count`: tile t is pixel t + at of planes `[point][block][tiles][16]`.
 static void transform_inputs(
   const winograd_job *job, int64_t first, int64_t count, float *points, int64_t tiles, int64_t at,
@@ -142,6 +154,9 @@ static void transform_inputs(
         job->repeats->found = true;
       }
       if (rows == patch_side && columns == patch_side) {
+        if (job->fetches && block + 1 < job->op->input_blocks) {
+          fetch_patch(in + p->input.block, p->input.row);
+        }
         transform_patch(in, p->input.row, out, point_stride);
         continue;
       }
@@ -194,6 +209,21 @@ VK_INLINE void finish_outputs(
   }
 }
 
+// Fetches the pixels that the outputs of a tile will overwrite.
+VK_INLINE void fetch_outputs(
+  const winograd_job *job, tile_place place, int64_t block, int64_t blocks) {
+  const planes *p = &job->planes;
+  const int64_t rows = smaller(p->height - place.row, tile_side);
+  for (int64_t b = 0; b < blocks; b++) {
+    for (int64_t y = 0; y < rows; y++) {
+      const float *out = plane_row(&p->output, place.image, block + b, place.row + y);
+      VK_UNROLL for (int x = 0; x < tile_side; x++) {
+        __builtin_prefetch(out + (place.column + x) * VK_LANES, 1, 2);
+      }
+    }
+  }
+}
+
 // Multiplies tiles `at..<at + count` of transformed inputs by one group of weights and finishes their
 // outputs. `first` is the index of tile `at` in the operation.
 static void multiply_and_finish(
@@ -207,7 +237,12 @@ static void multiply_and_finish(
   const int64_t parts = divide_up(count, VK_PIXELS);
   const even_parts sizes = even_parts_of(count, parts);
   const int64_t sum_stride = points_apart(count, blocks);
+  tile_place ahead = tile_place_of(job, first);
+  int64_t fetched = job->fetches ? 0 : count;
   for (int64_t point = 0; point < point_count; point++) {
+    for (; fetched < (point + 1) * count / point_count; fetched++, step(job, &ahead)) {
+      fetch_outputs(job, ahead, 2 * group, blocks);
+    }
     for (int64_t part = 0; part < parts; part++) {
       const int64_t begin = begin_of(sizes, part);
       for (int64_t done = 0; done < blocks; done += VK_BLOCKS) {
@@ -318,6 +353,8 @@ static void run_winograd(const vk_winograd *op, void *const *buffers, vk_team *t
   job.per_image = job.columns * divide_up(op->height, tile_side);
   job.tiles = job.per_image * op->images;
   job.at_once = smaller(op->tiles_at_once, job.tiles);
+  const int64_t blocks = larger(op->input_blocks, op->output_blocks);
+  job.fetches = op->images * blocks * job.planes.input.block > second_level_floats;
   job.scratch_stride = winograd_memory_of(op).own;
   repeats equal = {.op = op, .planes = &job.planes, .flags = (uint8_t *)job.scratch};
   job.repeats = op->levels ? &equal : NULL;
@@ -404,6 +441,8 @@ static void pack_winograd(
 #undef tile_place_of
 #undef transform_patch
 #undef transform_inputs
+#undef fetch_patch
+#undef fetch_outputs
 #undef finish_outputs
 #undef multiply_and_finish
 #undef winograd_tiles_chunk

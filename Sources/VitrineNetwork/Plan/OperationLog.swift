@@ -130,7 +130,7 @@ private func kernelName(_ kind: vk_kind) -> String {
   case VK_MAX_POOL, VK_MAX_POOL_BACKWARD: "max pooling"
   case VK_AVERAGE_POOL, VK_AVERAGE_POOL_BACKWARD: "average pooling"
   case VK_GLOBAL_AVERAGE, VK_GLOBAL_AVERAGE_BACKWARD: "global average"
-  case VK_PACK, VK_UNPACK: "layout"
+  case VK_PACK, VK_UNPACK, VK_SURROUND: "layout"
   case VK_FILL: "fill"
   case VK_MATRIX_PRODUCT: "matrix product"
   default: "elementwise"

@@ -280,25 +280,26 @@ extension PlanBuilder {
     let halo = convolution.halo
     let width = halo.left + shape.width + halo.right
     let height = halo.top + shape.height + halo.bottom
-    let planeCount = shape.images * shape.channels
     let buffer = newBuffer(
-      byteCount: planeCount * height * width * 4, images: shape.images)
-    emitHost([buffer]) { layout in
-      let offset = layout.offsets[buffer]
-      return { frame in
-        guard let tensor = frame.slots[slot] else { return }
-        let target = (frame.arena + offset).assumingMemoryBound(to: Float.self)
-        target.update(repeating: 0, count: planeCount * height * width)
-        try tensor.withElements(of: Float.self) { source in
-          guard let source = source.baseAddress else { return }
-          for plane in 0..<planeCount {
-            for row in 0..<shape.height {
-              (target + (plane * height + row + halo.top) * width + halo.left).update(
-                from: source + (plane * shape.height + row) * shape.width, count: shape.width)
-            }
-          }
-        }
-      }
+      byteCount: shape.images * shape.channels * height * width * 4, images: shape.images)
+    emit([buffer], slots: [slot]) { layout in
+      var op = vk_op()
+      op.kind = VK_SURROUND
+      op.as.surround.input_buffer = Int32(slot + 1)
+      op.as.surround.input_offset = Int64(
+        layout.firstImage(of: shape.images) * shape.channels * shape.height * shape.width)
+      op.as.surround.output_buffer = 0
+      op.as.surround.output_offset = Int64(
+        layout.plainOffset(
+          of: buffer, images: shape.images, imageStride: shape.channels * height * width))
+      op.as.surround.planes = layout.images(shape.images) * Int32(shape.channels)
+      op.as.surround.height = Int32(shape.height)
+      op.as.surround.width = Int32(shape.width)
+      op.as.surround.top = Int32(halo.top)
+      op.as.surround.left = Int32(halo.left)
+      op.as.surround.bottom = Int32(halo.bottom)
+      op.as.surround.right = Int32(halo.right)
+      return op
     }
     let origin =
       (halo.top - convolution.rows.padBefore) * width + halo.left - convolution.columns.padBefore
