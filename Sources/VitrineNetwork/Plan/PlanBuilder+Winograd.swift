@@ -37,7 +37,11 @@ package struct WinogradSchedule: Equatable {
     } else {
       // The tiles and their sums stay in the second-level cache; few tiles suffice to hide the
       // weights behind arithmetic unless there are few channels.
-      tilesAtOnce = max(14, min(56, (128 << 10) / bytesPerTile / 14 * 14))
+      let most = max(14, min(56, (128 << 10) / bytesPerTile / 14 * 14))
+      let pieces = (tiles + most - 1) / most
+      // Somewhat larger pieces, and no thread waits for another one's last.
+      let evenPieces = max(pieces / threads * threads, 1)
+      tilesAtOnce = (tiles + evenPieces - 1) / evenPieces
     }
   }
 }
