@@ -23,7 +23,8 @@ import Testing
       second_images: Int32(planes.images), scale: nil, shift: nil,
       epilogue: vk_epilogue(
         bias: nil, residual: .absent, read_mask: .absent, write_mask: .absent,
-        function: VK_IDENTITY, rule: VK_BACKWARD_GRADIENT, alpha: 0, beta: 0),
+        function: VK_IDENTITY, rule: VK_BACKWARD_GRADIENT, alpha: 0, beta: 0,
+        masks_first: 0),
       function: VK_IDENTITY, alpha: 0, beta: 0)
     return operation
   }

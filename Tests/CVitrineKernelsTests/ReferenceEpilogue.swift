@@ -12,6 +12,8 @@ struct ReferenceEpilogue {
   var beta: Float = 0
   /// Images of the mask that is read; 0: as many as the output has.
   var maskImages = 0
+  /// Whether the mask is applied before the residual is added.
+  var masksFirst = false
 
   /// What the kernel gets, and the buffers it reads and writes.
   struct Prepared {
@@ -45,7 +47,8 @@ struct ReferenceEpilogue {
         residual: hasResidual ? output.map(buffer: residual) : .absent,
         read_mask: readsMask ? readPlanes.mask(buffer: readMask) : .absent,
         write_mask: writesMask ? output.mask(buffer: writeMask) : .absent,
-        function: function, rule: rule, alpha: alpha, beta: beta),
+        function: function, rule: rule, alpha: alpha, beta: beta,
+        masks_first: masksFirst ? 1 : 0),
       bias: bias, residual: residual, readMask: readMask, readPlanes: readPlanes,
       writeMask: writeMask)
   }
@@ -56,9 +59,10 @@ struct ReferenceEpilogue {
     _ image: Int, _ channel: Int, _ y: Int, _ x: Int
   ) -> (value: Double, bit: Bool, margin: Double) {
     var value = sum + Double(prepared.bias[channel])
-    if hasResidual {
-      value += Double(workspace.floats(prepared.residual)[output.index(image, channel, y, x)])
-    }
+    let residual =
+      hasResidual
+      ? Double(workspace.floats(prepared.residual)[output.index(image, channel, y, x)]) : 0
+    if !masksFirst { value += residual }
     if readsMask {
       let planes = prepared.readPlanes
       let word = workspace.words(prepared.readMask)[
@@ -70,6 +74,7 @@ struct ReferenceEpilogue {
       default: value = open ? value : 0
       }
     }
+    if masksFirst { value += residual }
     let low = Double(alpha)
     let high = Double(beta)
     let bit = function == VK_CLIP ? low < value && value < high : value > 0
@@ -94,6 +99,7 @@ struct ReferenceEpilogue {
     ReferenceEpilogue(hasResidual: true, readsMask: true, rule: VK_BACKWARD_GUIDED),
     ReferenceEpilogue(readsMask: true, rule: VK_BACKWARD_DECONVNET),
     ReferenceEpilogue(readsMask: true, writesMask: true, maskImages: 1),
+    ReferenceEpilogue(hasBias: true, hasResidual: true, readsMask: true, masksFirst: true),
   ]
 }
 

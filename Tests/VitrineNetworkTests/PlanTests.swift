@@ -189,6 +189,25 @@ let cases: [Case] = [
     let other = g.pool("MaxPool", side, kernel: 2, stride: 2)
     return try g.convolution(g.node("Concat", [pooled, other], axis), from: 104, to: 4)
   },
+  Case("normalisations in front of convolutions, in a dense block and behind it", [16, 9, 9]) { g in
+    var pieces = [try g.convolution("x", from: 16, to: 32)]
+    var whole = pieces[0]
+    for channels in [32, 48, 64] {
+      let a = g.node("Relu", [try g.normalization(whole, channels: channels)])
+      let b = try g.convolution(a, from: channels, to: 24, kernel: [1, 1])
+      let c = g.node("Relu", [try g.normalization(b, channels: 24)])
+      pieces.append(try g.convolution(c, from: 24, to: 16))
+      whole = g.node("Concat", pieces, ["axis": .integer(1)])
+    }
+    // Of negative factors, with pixels that no window reads.
+    let scaled = g.node("Mul", [whole, try g.weights([1, 80, 1, 1])])
+    let d = try g.convolution(
+      g.node("Relu", [scaled]), from: 80, to: 16, kernel: [1, 1], stride: 2)
+    let e = g.node("Relu", [try g.normalization(g.node("Tanh", [d]), channels: 16)])
+    let f = g.node("Relu", [try g.convolution(e, from: 16, to: 32, groups: 2)])
+    // The normalised value has a mask of its own.
+    return try g.convolution(try g.normalization(f, channels: 32), from: 32, to: 4)
+  },
   Case("concatenation of broken blocks", [3, 5, 5]) { g in
     let a = g.node("Relu", [try g.convolution("x", from: 3, to: 6)])
     let b = g.node("Concat", [a, "x"], ["axis": .integer(1)])

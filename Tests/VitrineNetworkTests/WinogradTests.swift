@@ -98,7 +98,10 @@ import VitrineTestSupport
     let many = WinogradSchedule(tiles: 196, inputs: 64, outputs: 64, threads: 2)
     #expect(!many.splitsOutputs && many.tilesAtOnce == 14)
     let thin = WinogradSchedule(tiles: 196, inputs: 16, outputs: 64, threads: 2)
-    #expect(!thin.splitsOutputs && thin.tilesAtOnce == 56)
+    #expect(!thin.splitsOutputs && thin.tilesAtOnce == 49)
+    // Three pieces of 11 tiles would keep one of two threads waiting.
+    let uneven = WinogradSchedule(tiles: 32, inputs: 64, outputs: 256, threads: 2)
+    #expect(!uneven.splitsOutputs && uneven.tilesAtOnce == 16)
     let few = WinogradSchedule(tiles: 16, inputs: 256, outputs: 256, threads: 2)
     #expect(few.splitsOutputs)
     let deep = WinogradSchedule(tiles: 784, inputs: 512, outputs: 512, threads: 2)

@@ -25,6 +25,7 @@ typedef struct {
   vk_function function;
   vk_backward_rule rule;
   float alpha, beta;
+  bool masks_first;
 } tile;
 
 // What does not change from tile to tile of one operation.
@@ -48,6 +49,7 @@ VK_INLINE tile tile_for(const planes *p, const vk_epilogue *epilogue) {
     .rule = epilogue->rule,
     .alpha = epilogue->function == VK_RELU ? 0 : epilogue->alpha,
     .beta = epilogue->function == VK_RELU ? __builtin_inff() : epilogue->beta,
+    .masks_first = epilogue->masks_first != 0,
   };
 }
 
@@ -76,9 +78,11 @@ VK_INLINE void finish_tile(const int R, const int Q, const int B, v16 *sums, con
     const v16 bias = load(t->bias + b * VK_LANES);
     VK_UNROLL for (int i = 0; i < R * Q; i++) sums[b * R * Q + i] += bias;
   }
-  if (t->residual) {
-    EACH SUM += load(
-      t->residual + b * t->residual_block + r * t->residual_row + q * t->residual_pixel);
+#define ADD_RESIDUAL \
+  EACH SUM += load(  \
+    t->residual + b * t->residual_block + r * t->residual_row + q * t->residual_pixel)
+  if (t->residual && !t->masks_first) {
+    ADD_RESIDUAL;
   }
   if (t->read) {
     const v16 zero = (v16)(0.0f);
@@ -89,6 +93,9 @@ VK_INLINE void finish_tile(const int R, const int Q, const int B, v16 *sums, con
       EACH SUM =
         mask_of(t->read[b * t->read_block + r * t->read_row + q * t->read_pixel]) ? SUM : zero;
     }
+  }
+  if (t->residual && t->masks_first) {
+    ADD_RESIDUAL;
   }
   if (t->write) {
     if (t->function == VK_CLIP) {
@@ -108,6 +115,7 @@ VK_INLINE void finish_tile(const int R, const int Q, const int B, v16 *sums, con
     EACH SUM = SUM > (v16)(0.0f) ? SUM : SUM * slope;
   }
   EACH store(t->out + b * t->out_block + r * t->out_row + q * t->out_pixel, SUM);
+#undef ADD_RESIDUAL
 #undef EACH
 #undef SUM
 }

@@ -125,11 +125,34 @@ extension PlanBuilder {
   /// Returns the planes that a contribution to a value's cotangent goes to, and whether it must add.
   private func begin(_ value: Int) -> (planes: Planes, adds: Bool) {
     if let found = cotangents[value] { return (found, true) }
+    if let pieces = cotangentOfPieces(value) {
+      cotangents[value] = pieces
+      continuesPieces.insert(value)
+      return (pieces, true)
+    }
     let shape = planeShape(of: value)
     let planes = newPlanes(
       shape.with(images: shape.images * request.cotangents), halo: cotangentHalos[value] ?? Halo())
     cotangents[value] = planes
     return (planes, false)
+  }
+
+  /// Returns the cotangents of a concatenation's pieces as one where all of them have contributions and lie one
+  /// behind the other, as those that a longer concatenation of the same pieces has handed on.
+  private func cotangentOfPieces(_ value: Int) -> Planes? {
+    guard let index = producers[value], case .concatenation(let pieces) = lowerings[index],
+      !request.sites.contains(value), !request.sums.contains(value), masks[value] == nil,
+      Set(pieces).count == pieces.count, pieces.allSatisfy({ path.isActive[$0] }),
+      let first = pieces.first.flatMap({ cotangents[$0] }),
+      !needsLargerHalo(value, than: first.halo)
+    else { return nil }
+    let whole = first.channels(types[value].shape[1], from: 0)
+    for (piece, channel) in zip(pieces, firstChannels(of: pieces)) {
+      guard channel % 16 == 0,
+        cotangents[piece] == whole.channels(types[piece].shape[1], from: channel)
+      else { return nil }
+    }
+    return whole
   }
 
   /// Returns the mask that the next contribution may apply, if it is the last.
@@ -303,6 +326,8 @@ extension PlanBuilder {
             function: function)
         }
       }
+    case .concatenation(let pieces) where continuesPieces.contains(fused.output):
+      for piece in pieces { finish(piece, isMasked: false) }
     case .concatenation(let pieces):
       for (piece, channel) in zip(pieces, firstChannels(of: pieces)) where path.isActive[piece] {
         handOn(
@@ -332,15 +357,20 @@ extension PlanBuilder {
       return
     }
     guard convolution.isDepthwise else {
+      if let (normalization, scale) = normalization(behind: input) {
+        let (planes, adds) = begin(normalization.input)
+        var epilogue = Epilogue()
+        epilogue.residual = adds ? planes : nil
+        epilogue.readMask = masks[input]?.mask
+        epilogue.masksFirst = true
+        try emitInputGradient(
+          convolution.inputsScaled(by: scale), fused, given: given, to: planes, epilogue: epilogue,
+          normalization: normalization.node)
+        finish(normalization.input, isMasked: false)
+        return
+      }
       try contribute(to: input) { planes, epilogue in
-        if let tileSide = winogradTileSide(convolution, output: planes.shape) {
-          try emitWinograd(
-            convolution, tileSide: tileSide, from: given, to: planes, backward: true,
-            epilogue: epilogue,
-            [fused.batchNormalization ?? -1])
-          return
-        }
-        try emitPhases(convolution, fused, given: given, to: planes, epilogue: epilogue)
+        try emitInputGradient(convolution, fused, given: given, to: planes, epilogue: epilogue)
       }
       return
     }
@@ -394,12 +424,46 @@ extension PlanBuilder {
     return true
   }
 
+  /// Returns the normalisation that computes a value and how it scales channels, if a convolution can
+  /// contribute to its input at once: nobody else reads the value or wants to know of its cotangent.
+  private func normalization(behind value: Int) -> (fused: FusedNode, scale: [Float])? {
+    guard let index = producers[value], case .affine(let scale, _) = lowerings[index],
+      cotangents[value] == nil, cotangentSlots[value] == nil, remainingContributions[value] == 1,
+      !request.sites.contains(value), !isMaskedElsewhere.contains(value),
+      masks[value].map({ $0.rule == .gradient }) ?? true
+    else { return nil }
+    let fused = nodes[index]
+    guard path.isActive[fused.input], hasPlanes(fused.input), maskForLast(fused.input) == nil,
+      !request.sums.contains(where: { $0 == value || $0 == rectified(by: fused) })
+    else { return nil }
+    return (fused, scale)
+  }
+
+  /// Emits the input gradient of a convolution over channels that do not come alone.
+  ///
+  /// - Parameter normalization: The node by which the weights are scaled.
+  private func emitInputGradient(
+    _ convolution: PlanarConvolution, _ fused: FusedNode, given: Planes, to planes: Planes,
+    epilogue: Epilogue, normalization: Int? = nil
+  ) throws {
+    if let tileSide = winogradTileSide(convolution, output: planes.shape) {
+      try emitWinograd(
+        convolution, tileSide: tileSide, from: given, to: planes, backward: true,
+        epilogue: epilogue, [fused.batchNormalization ?? -1, normalization ?? -1])
+    } else {
+      try emitPhases(
+        convolution, fused, given: given, to: planes, epilogue: epilogue,
+        normalization: normalization)
+    }
+  }
+
   private func emitPhases(
     _ convolution: PlanarConvolution, _ fused: FusedNode, given: Planes, to planes: Planes,
-    epilogue: Epilogue, use: String = "backward"
+    epilogue: Epilogue, use: String = "backward", normalization: Int? = nil
   ) throws {
     // Inputs that no window reads get nothing: zeros, unless what is there stays.
-    let staysAsIs = epilogue.residual != nil && epilogue.readMask == nil
+    let staysAsIs =
+      epilogue.residual != nil && (epilogue.readMask == nil || epilogue.masksFirst)
     if epilogue.residual == nil, convolution.hasEmptyPhase {
       emitFill(planes, interior: true)
     }
@@ -412,8 +476,8 @@ extension PlanBuilder {
         .init(
           node: fused.node, use: use,
           variant: [
-            fused.batchNormalization ?? -1, fused.padding ?? -1, phase.target.row,
-            phase.target.column,
+            fused.batchNormalization ?? -1, fused.padding ?? -1, normalization ?? -1,
+            phase.target.row, phase.target.column,
           ])
       ) { block in
         phase.taps.map {

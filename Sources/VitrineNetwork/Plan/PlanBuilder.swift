@@ -69,6 +69,8 @@ final class PlanBuilder {
   var cotangents: [Int: Planes] = [:]
   var cotangentSlots: [Int: Int] = [:]
   var remainingContributions: [Int: Int] = [:]
+  /// Concatenations whose cotangents are those of their pieces, to which others have contributed before.
+  var continuesPieces: Set<Int> = []
   /// Where the ends of lines, and weighted sums, are kept from one repetition to the next.
   var averaging = Averaging()
   /// For some convolutions, by node, the output channels that matter.
@@ -528,6 +530,8 @@ struct Epilogue {
   var residual: Planes?
   var readMask: Mask?
   var rule = BackwardRule.gradient
+  /// Whether the mask is applied before the residual is added.
+  var masksFirst = false
   var writeMask: Mask?
   var function: KernelFunction?
   /// Visits every `step`-th pixel of ``residual`` and ``readMask``, as the output does.
@@ -550,6 +554,7 @@ struct Epilogue {
     result.function = function?.function ?? VK_IDENTITY
     result.alpha = function?.alpha ?? 0
     result.beta = function?.beta ?? 0
+    result.masks_first = masksFirst ? 1 : 0
     switch rule {
     case .guided: result.rule = VK_BACKWARD_GUIDED
     case .deconvnet: result.rule = VK_BACKWARD_DECONVNET

@@ -267,6 +267,26 @@ extension PlanarConvolution {
     }
   }
 
+  /// Returns the convolution whose input channels have been multiplied by numbers.
+  func inputsScaled(by scale: [Float]) throws -> PlanarConvolution {
+    var scaled = weights
+    try scaled.withMutableElements(of: Float.self) { elements in
+      var next = 0
+      for output in 0..<outputs {
+        let first = output / (outputs / groups) * inputsPerGroup
+        for input in first..<first + inputsPerGroup {
+          for _ in 0..<taps {
+            elements[next] *= scale[input]
+            next += 1
+          }
+        }
+      }
+    }
+    return PlanarConvolution(
+      node: node, groups: groups, inputs: inputs, outputs: outputs, rows: rows, columns: columns,
+      weights: scaled, bias: bias)
+  }
+
   /// The 1×1 convolution that repeats each input channel ``multiplier`` times.
   func repeater() throws -> PlanarConvolution {
     var ones = [Float](repeating: 0, count: outputs * inputs)

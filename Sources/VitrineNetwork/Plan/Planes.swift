@@ -48,7 +48,7 @@ struct PlaneShape: Hashable, Sendable {
 /// Blocked planes inside a buffer of the arena: the whole buffer, or some of its channel blocks.
 ///
 /// Strides are in floats.
-struct Planes: Sendable {
+struct Planes: Hashable, Sendable {
   let buffer: Int
   let shape: PlaneShape
   let halo: Halo
