@@ -47,6 +47,13 @@ let cases: [Case] = [
       "x", from: 3, to: 18, kernel: [11, 11], pads: [2, 2, 2, 2], stride: 4)
     return g.node("Relu", [x])
   },
+  Case("a stem of stride 1 on even maps", [3, 12, 10]) { g in
+    g.node("Relu", [try g.convolution("x", from: 3, to: 20)])
+  },
+  Case("a stem of stride 1 with a large kernel and uneven pads", [1, 14, 18]) { g in
+    let x = try g.convolution("x", from: 1, to: 18, kernel: [4, 5], pads: [0, 3, 2, 1])
+    return g.node("Relu", [x])
+  },
   Case("a shortcut of stride 2 between convolutions", [16, 8, 8]) { g in
     let x = g.node("Relu", [try g.convolution("x", from: 16, to: 16)])
     let y = g.node("Relu", [try g.convolution(x, from: 16, to: 32, stride: 2)])

@@ -351,11 +351,7 @@ extension PlanBuilder {
   private func emit(
     _ convolution: PlanarConvolution, _ fused: FusedNode, given: Planes, to input: Int
   ) throws {
-    if neededChannels[fused.node] == nil,
-      try emitStem(convolution, fused, given: given, to: input)
-    {
-      return
-    }
+    if try emitStem(convolution, fused, given: given, to: input) { return }
     guard convolution.isDepthwise else {
       if let (normalization, scale) = normalization(behind: input) {
         let (planes, adds) = begin(normalization.input)
@@ -404,22 +400,36 @@ extension PlanBuilder {
   private func emitStem(
     _ convolution: PlanarConvolution, _ fused: FusedNode, given: Planes, to input: Int
   ) throws -> Bool {
+    let channels = neededOutputs(of: convolution)
     guard wiring.inputs.contains(input), cotangents[input] == nil, cotangentSlots[input] == nil,
       remainingContributions[input] == 1, masks[input] == nil,
-      let together = try convolution.phasesTogether()
+      let (together, side) = try convolution.outputs(channels).phasesTogether()
     else { return false }
     let planes = newPlanes(
       PlaneShape(
         given.shape.images, together.outputs, together.rows.output, together.columns.output),
       halo: Halo())
-    try emitConvolution(
-      together, from: given, to: planes, epilogue: Epilogue(), use: "stem backward",
-      [fused.batchNormalization ?? -1, fused.padding ?? -1])
+    let source = given.channels(channels.count, from: channels.lowerBound)
+    let offsets = forwardOffsets(together, in: source)
+    let groups = try kernelGroups(
+      together, together.slices(backward: false), taps: Array(0..<together.taps), backward: false,
+      .init(
+        node: fused.node, use: "stem backward",
+        variant: [
+          fused.batchNormalization ?? -1, fused.padding ?? -1, channels.lowerBound,
+          channels.upperBound,
+        ])
+    ) { block in
+      offsets.map { Int32(truncatingIfNeeded: block * source.blockStride + $0) }
+    }
+    emitConvolution(
+      from: source, to: planes, groups: groups, stepY: together.rows.stride,
+      stepX: together.columns.stride, epilogue: Epilogue(), outputSize: planes.shape)
     let slot = newSlot()
     let shape = cotangentShape(of: input)
     cotangentSlots[input] = slot
     let whole = planeShape(of: input).with(images: planes.shape.images)
-    unpack(planes, into: slot, shape: shape, as: whole, spread: convolution.rows.stride)
+    unpack(planes, into: slot, shape: shape, as: whole, spread: side)
     finish(input, isMasked: false)
     return true
   }

@@ -359,7 +359,7 @@ extension PlanBuilder {
   }
 
   /// Returns the offset of each tap from the input pixel under an output's top-left corner.
-  private func forwardOffsets(_ convolution: PlanarConvolution, in source: Planes) -> [Int] {
+  func forwardOffsets(_ convolution: PlanarConvolution, in source: Planes) -> [Int] {
     (0..<convolution.taps).map { tap in
       let y =
         tap / convolution.columns.kernel * convolution.rows.dilation - convolution.rows.padBefore

@@ -90,37 +90,53 @@ struct PlanarConvolution {
 // MARK: - All phases together
 
 extension PlanarConvolution {
-  /// The input gradient as one convolution with stride 1 over the cotangent, whose outputs are the channels
-  /// of `stride` × `stride` neighbouring inputs: lane `(row · stride + column) · inputs + channel`.
+  /// The input gradient as one convolution over the cotangent whose outputs are the channels of `side` × `side`
+  /// neighbouring inputs: lane `(row · side + column) · inputs + channel`. The side is the stride, or 2 where
+  /// that is 1.
   ///
   /// A few input channels would leave most of a vector's lanes idle if each phase were computed by
-  /// itself. `nil` unless strides are equal, above 1, and there are few channels.
-  func phasesTogether() throws -> PlanarConvolution? {
-    let step = rows.stride
-    guard groups == 1, step > 1, columns.stride == step, inputs * step * step <= 64, inputs <= 4,
-      rows.input >= step, columns.input >= step
+  /// itself. `nil` unless strides are equal and there are few channels.
+  func phasesTogether() throws -> (convolution: PlanarConvolution, side: Int)? {
+    // Input `side · j + r` reaches output `step · j + r / stride + shift`.
+    let stride = rows.stride
+    let step = stride == 1 ? 2 : 1
+    let side = step * stride
+    guard groups == 1, columns.stride == stride, inputs * side * side <= 64, inputs <= 4,
+      rows.input >= side, columns.input >= side
     else { return nil }
+    // Odd extents would read past the halo, windows with gaps get more of them, and large filters of one channel
+    // have a better way.
+    guard
+      step == 1
+        || !isDepthwise
+          && [rows, columns].allSatisfy({ $0.input.isMultiple(of: 2) && $0.dilation == 1 })
+    else { return nil }
+    let extra = step - 1
     let (vertical, horizontal) = (shifts(rows), shifts(columns))
+    let height = vertical.count + extra
+    let width = horizontal.count + extra
     func window(_ window: Window, _ shifts: ClosedRange<Int>) -> Window {
       Window(
-        input: window.output, kernel: shifts.count, stride: 1, dilation: 1,
-        padBefore: -shifts.lowerBound, padAfter: 0, output: phases(window)[0].count)
+        input: window.output, kernel: shifts.count + extra, stride: step, dilation: 1,
+        padBefore: -shifts.lowerBound, padAfter: 0,
+        output: (window.input + side - 1) / side)
     }
-    let lanes = inputs * step * step
-    var together = [Float](
-      repeating: 0, count: lanes * outputs * vertical.count * horizontal.count)
+    let lanes = inputs * side * side
+    var together = [Float](repeating: 0, count: lanes * outputs * height * width)
+    let (yPhases, xPhases) = (phases(rows), phases(columns))
     try weights.withElements(of: Float.self) { weights in
-      for (dy, y) in phases(rows).enumerated() {
-        for (dx, x) in phases(columns).enumerated() {
-          for (yTap, xTap) in y.taps.flatMap({ yTap in x.taps.map { (yTap, $0) } }) {
+      for dy in 0..<side {
+        for dx in 0..<side {
+          let (yTaps, xTaps) = (yPhases[dy % stride].taps, xPhases[dx % stride].taps)
+          for (yTap, xTap) in yTaps.flatMap({ yTap in xTaps.map { (yTap, $0) } }) {
             for channel in 0..<inputs {
-              let lane = (dy * step + dx) * inputs + channel
+              let lane = (dy * side + dx) * inputs + channel
               for output in 0..<outputs {
                 let source = (output * inputs + channel) * taps + yTap.index * columns.kernel
                 let row =
-                  (lane * outputs + output) * vertical.count
-                  + yTap.shift - vertical.lowerBound
-                together[row * horizontal.count + xTap.shift - horizontal.lowerBound] =
+                  (lane * outputs + output) * height + dy / stride + yTap.shift
+                  - vertical.lowerBound
+                together[row * width + dx / stride + xTap.shift - horizontal.lowerBound] =
                   weights[source + xTap.index]
               }
             }
@@ -128,11 +144,11 @@ extension PlanarConvolution {
         }
       }
     }
-    return PlanarConvolution(
+    let convolution = PlanarConvolution(
       node: node, groups: 1, inputs: outputs, outputs: lanes, rows: window(rows, vertical),
       columns: window(columns, horizontal),
-      weights: try Tensor(
-        together, shape: [lanes, outputs, vertical.count, horizontal.count]), bias: nil)
+      weights: try Tensor(together, shape: [lanes, outputs, height, width]), bias: nil)
+    return (convolution, side)
   }
 }
 
