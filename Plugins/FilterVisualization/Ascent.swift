@@ -78,7 +78,12 @@ struct Ascent {
         keepSnapshot(after: done, of: total)
         let limit = min(schedule.steps * octave, nextStop(after: done, of: total))
         let rest = context.part(after: done, of: total)
-        let taken = try isPlain && !isStuck ? climb(limit - done, rest) : step(rest)
+        var taken = 1
+        if isPlain, !isStuck {
+          taken = try climb(limit - done, rest)
+        } else {
+          try step(rest)
+        }
         done += taken
         if taken > 0, isBlurred(after: done) {
           for i in planes.indices { planes[i].blur(deviation: method.regularization.blurDeviation) }
@@ -124,9 +129,12 @@ struct Ascent {
       objective, from: Inputs(positions), at: try inputs(planes.map(\.values)), by: singleStep,
       count: steps, context: context)
     // It may come from a model we do not know.
-    guard result.positions.map(\.shape) == positions.map(\.1.shape) else {
+    guard result.values.count <= steps,
+      result.positions.map(\.shape) == positions.map(\.1.shape)
+    else {
       throw CoreError.shapeMismatch(
-        what: "inputs after an ascent", expected: positions.flatMap(\.1.shape.dimensions),
+        what: "inputs after at most \(steps) steps of an ascent",
+        expected: positions.flatMap(\.1.shape.dimensions),
         found: result.positions.flatMap(\.shape.dimensions))
     }
     for i in planes.indices { planes[i].values = try planes[i].ordered(result.positions[i]) }
@@ -141,9 +149,7 @@ struct Ascent {
   }
 
   /// Takes one step with everything that was asked for.
-  ///
-  /// - Returns: How many were taken, as ``climb(_:_:)`` does: 1.
-  private mutating func step(_ context: Context) throws -> Int {
+  private mutating func step(_ context: Context) throws {
     let settings = method.regularization
     try context.checkCancellation()
     let warps = planes.map { _ in randomWarp() }
@@ -176,7 +182,6 @@ struct Ascent {
       planes[i].values = try planes[i].ordered(moved)
     }
     context.progress(1, of: 1, "steps")
-    return 1
   }
 
   /// Divides the values of each sample by their root mean square + 1e-8.
@@ -228,10 +233,8 @@ struct Ascent {
     for n in dead {
       let isRedirected = substitutes.map { !isDead(n, $0) } ?? false
       for i in planes.indices {
-        let start = n * planes[i].sampleCount
-        for j in 0..<planes[i].sampleCount {
-          gradients[i][start + j] =
-            isRedirected ? substitutes?[i][start + j] ?? 0 : noises[i][j]
+        for (j, place) in planes[i].range(of: n).enumerated() {
+          gradients[i][place] = isRedirected ? substitutes?[i][place] ?? 0 : noises[i][j]
         }
       }
       if isRedirected { redirectedSteps += 1 } else { perturbedSteps += 1 }
@@ -240,13 +243,13 @@ struct Ascent {
 
   private func isDead(_ n: Int, _ gradients: [[Double]]) -> Bool {
     zip(planes, gradients).allSatisfy { input, gradient in
-      input.sampleRanges[n].allSatisfy { gradient[$0] == 0 }
+      input.range(of: n).allSatisfy { gradient[$0] == 0 }
     }
   }
 
   /// Returns the samples of which all gradients are zero.
   private func deadSamples(_ gradients: [[Double]]) -> [Int] {
-    (0..<(planes.first?.samples ?? 0)).filter { isDead($0, gradients) }
+    (0..<(planes.map(\.samples).max() ?? 0)).filter { isDead($0, gradients) }
   }
 
   /// What a reader must know about zero gradients.

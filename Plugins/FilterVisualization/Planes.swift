@@ -41,8 +41,12 @@ struct Planes: Sendable {
   var sampleCount: Int { channels * height * width }
 
   /// Where the elements of each sample are.
-  var sampleRanges: [Range<Int>] {
-    (0..<samples).map { $0 * sampleCount..<($0 + 1) * sampleCount }
+  var sampleRanges: [Range<Int>] { (0..<samples).map(range) }
+
+  /// Returns where the elements of a sample are; an input without samples of its own belongs to all.
+  func range(of sample: Int) -> Range<Int> {
+    let row = samples == 1 ? 0 : sample
+    return row < samples ? row * sampleCount..<(row + 1) * sampleCount : 0..<0
   }
 
   /// Elements of one plane.

@@ -49,7 +49,11 @@ public struct Context: Sendable {
       resolveBaseline: resolveBaseline)
   }
 
-  /// The same for a part of a task: what it reports counts on from `done`, of `total` in all.
+  /// Returns the same for a part of a task: what it reports counts on from what is done.
+  ///
+  /// - Parameters:
+  ///   - done: Units that were finished before the part.
+  ///   - total: Units of the whole task.
   public func part(after done: Int, of total: Int) -> Context {
     var shifted: (@Sendable (Progress) -> Void)?
     if let onProgress {

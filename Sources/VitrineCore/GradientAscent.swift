@@ -8,10 +8,14 @@ public struct AscentStep: Sendable, Hashable {
   /// d: the share of the input that is taken away after the move, 0...1.
   public let decay: Double
 
-  /// Creates a step.
+  /// Creates a step; a decay outside 0...1 is taken for the nearer of them.
+  ///
+  /// - Parameters:
+  ///   - length: The root mean square of the move, in units of the input.
+  ///   - decay: The share of the input that is taken away after the move.
   public init(length: Double, decay: Double = 0) {
     self.length = length
-    self.decay = decay
+    self.decay = min(max(decay, 0), 1)
   }
 
   /// Returns where a step leads.
@@ -20,6 +24,7 @@ public struct AscentStep: Sendable, Hashable {
   ///   - position: x, `float64`.
   ///   - direction: g, real numbers in the shape of `position`.
   ///   - batchAxis: The axis that counts samples; `nil` if all is one sample.
+  /// - Returns: The next position, `float64`, in the same shape.
   /// - Throws: `TensorError` for other types, ``CoreError/shapeMismatch(what:expected:found:)``.
   /// - Complexity: O(`position.count`); in place if nobody else holds the position.
   public func moved(
@@ -71,13 +76,26 @@ public struct AscentResult: Sendable {
   public private(set) var positions: [Tensor]
   /// For each step that was taken the objective of each sample before it; fewer than were asked for if a
   /// gradient vanished.
-  public private(set) var values: [[Double]] = []
+  public private(set) var values: [[Double]]
   /// The type in which the model computes; `nil` if no step was taken.
   public private(set) var dataType: DataType?
 
+  /// Creates the result of a model.
+  ///
+  /// - Parameters:
+  ///   - positions: The inputs that moved, `float64`, in the shapes in which they were given.
+  ///   - values: For each step the objective of each sample before it.
+  ///   - dataType: The type in which the model computes; `nil` if no step was taken.
+  public init(positions: [Tensor], values: [[Double]], dataType: DataType?) {
+    self.positions = positions
+    self.values = values
+    self.dataType = dataType
+  }
+
   /// Creates the result of no steps.
-  public init(at positions: [Tensor]) {
-    self.positions = positions.map { $0.converted(to: .float64) }
+  package init(at positions: [Tensor]) {
+    self.init(
+      positions: positions.map { $0.converted(to: .float64) }, values: [], dataType: nil)
   }
 
   /// Puts the samples of several results together that are equally many steps long; batch axis first.
@@ -136,22 +154,25 @@ private struct SampleRows {
   private var tensor: Tensor
 
   init(_ tensor: Tensor, batchAxis: Int?) throws {
-    count = batchAxis.map { $0 < tensor.rank ? tensor.shape[$0] : 1 } ?? 1
-    self.batchAxis = batchAxis ?? 0
-    self.tensor = tensor
-    if self.batchAxis > 0 {
-      self.tensor = try tensor.transposed(
-        axes: [self.batchAxis] + (0..<tensor.rank).filter { $0 != batchAxis })
-    }
+    let axis = batchAxis.flatMap { $0 < tensor.rank ? $0 : nil }
+    count = axis.map { tensor.shape[$0] } ?? 1
+    self.batchAxis = axis ?? 0
+    self.tensor =
+      self.batchAxis == 0
+      ? tensor
+      : try tensor.transposed(
+        axes: [self.batchAxis] + (0..<tensor.rank).filter { $0 != axis })
   }
 
   private func range(_ sample: Int) -> Range<Int> {
     let size = tensor.count / max(count, 1)
-    return sample < count ? sample * size..<(sample + 1) * size : 0..<0
+    return sample * size..<(sample + 1) * size
   }
 
+  /// Whether a sample's row is zero; a single row belongs to all samples.
   func isZero(_ sample: Int) throws -> Bool {
-    let range = range(sample)
+    guard sample < count || count == 1 else { return true }
+    let range = range(count == 1 ? 0 : sample)
     return tensor.dataType == .float32
       ? try tensor.withElements(of: Float.self) { $0[range].allSatisfy { $0 == 0 } }
       : try tensor.withElements(of: Double.self) { $0[range].allSatisfy { $0 == 0 } }

@@ -252,6 +252,7 @@ public protocol Differentiable: Model {
   ///   - step: How far to go along a gradient.
   ///   - count: Steps to take.
   ///   - context: Told the number of steps done; asked between steps whether to stop.
+  /// - Returns: Where the inputs are, and what the objective was on the way.
   /// - Throws: As ``gradients(of:withRespectTo:at:rules:)``; ``CoreError/notFinite(_:)`` for the objective;
   ///   ``CoreError/shapeMismatch(what:expected:found:)`` for a position that does not fit;
   ///   ``CoreError/cancelled``.

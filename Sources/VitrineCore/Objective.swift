@@ -122,8 +122,11 @@ public struct Objective: Sendable {
         try add(1, to: elements.count == 1 ? elements[0] : elements[n], of: n)
       }
     case .weighted(let terms):
+      let merged = Dictionary(terms.map { ($0.element, $0.weight) }, uniquingKeysWith: +)
       for n in 0..<samples {
-        for term in terms { try add(term.weight, to: term.element, of: n) }
+        for (element, weight) in merged.sorted(by: { $0.key < $1.key }) {
+          try add(weight, to: element, of: n)
+        }
       }
     case .channelMean(let channel):
       let channels = shape.rank > 1 ? shape[1] : 1

@@ -15,7 +15,9 @@ extension Network {
     let call = try Call(inputs, network: self)
     let moving = names.compactMap { name in inputPorts.firstIndex { $0.name == name } }
 
-    func climb(_ limit: Int) throws -> [AscentResult] {
+    /// Takes steps with each part of the batch after the other, no more than the parts before it took.
+    func climb(_ most: Int, _ context: Context) throws -> [AscentResult] {
+      var limit = most
       var done = 0
       return try call.chunks { engine, tensors, samples in
         let part = try objective.restricted(to: samples, of: call.samples)
@@ -31,8 +33,9 @@ extension Network {
         while result.values.count < limit {
           try context.checkCancellation()
           var point = tensors
-          for (index, position) in zip(moving, result.positions) {
-            point[index] = position.converted(to: engine.realType)
+          for ((index, name), position) in zip(zip(moving, names), result.positions) {
+            let type = result.dataType ?? inputs[name]?.dataType ?? engine.realType
+            point[index] = position.converted(to: type).converted(to: engine.realType)
           }
           let found = try gradients(point)
           guard
@@ -43,16 +46,15 @@ extension Network {
           done += samples.count
           context.progress(done / call.samples, of: count, "steps")
         }
+        limit = result.values.count
         return result
       }
     }
 
-    var parts = try climb(count)
+    var parts = try climb(count, context)
     // All samples stop where the first one has to.
-    while let least = parts.map(\.values.count).min(),
-      parts.contains(where: { $0.values.count > least })
-    {
-      parts = try climb(least)
+    if let least = parts.last?.values.count, parts.contains(where: { $0.values.count > least }) {
+      parts = try climb(least, context.silent)
     }
     return try AscentResult(joining: parts)
   }

@@ -456,6 +456,50 @@ let cases: [Case] = [
     }
   }
 
+  @Test("in a dense block only convolutions have a backward pass")
+  func denseBlock() throws {
+    var g = GraphDraft()
+    var pieces = [try g.convolution("x", from: 8, to: 32)]
+    var whole = pieces[0]
+    for channels in [32, 48, 64] {
+      let a = g.node("Relu", [try g.normalization(whole, channels: channels)])
+      pieces.append(try g.convolution(a, from: channels, to: 16))
+      whole = g.node("Concat", pieces, ["axis": .integer(1)])
+    }
+    let y = try g.convolution(whole, from: 80, to: 4)
+    let network = try Network(g.graph(input: [nil, 8, 9, 9], output: y))
+    let x = Inputs([("x", try Tensor.random([1, 8, 9, 9], seed: 1))])
+    let times = try network.layerTimes {
+      _ = try network.gradients(
+        of: Objective(.output(y), .sum), withRespectTo: [.input("x")], at: x, rules: .gradient)
+    }
+    let backward = times.filter(\.isBackward)
+    #expect(backward.count == 5 && backward.allSatisfy { $0.kinds.hasPrefix("Conv") })
+    #expect(times.count { $0.kinds.hasPrefix("BatchNormalization") } == 3)
+  }
+
+  @Test("in exact mode, too, a sample's class gives the same bits alone and beside other classes")
+  func exactClasses() throws {
+    var g = GraphDraft()
+    let y = try g.convolution("x", from: 3, to: 112, kernel: [11, 11], stride: 4)
+    let network = try Network(
+      g.graph(input: [nil, 3, 24, 24], output: y),
+      configuration: .init(precision: .exact, threads: 2))
+    let x = try Tensor.random([3, 3, 24, 24], seed: 1)
+    func gradient(_ samples: Range<Int>, _ elements: [Int]) throws -> Tensor {
+      try network.gradients(
+        of: Objective(.output(y), .elements(elements)), withRespectTo: [.input("x")],
+        at: Inputs([("x", try x.sliced(axis: 0, samples))]), rules: .gradient
+      ).tensors[0]
+    }
+    let elements = [0, 50, 100].map { $0 * 36 + 14 }
+    let together = try gradient(0..<3, elements)
+    for n in 0..<3 {
+      #expect(
+        try gradient(n..<n + 1, [elements[n]]) == together.sliced(axis: 0, n..<n + 1))
+    }
+  }
+
   @Test("a Jacobian has the gradient of each output in its rows", arguments: cases)
   func jacobianRows(_ example: Case) throws {
     let graph = try example.graph()

@@ -122,9 +122,11 @@ struct Unrefined: Differentiable {
     let (objective, x) = try ascent(example, graph)
     for precision in Network.Precision.allCases {
       let network = try network(graph, precision)
+      // Not representable in float32.
+      let start = try x.converted(to: .float64).scaled(by: 1 / 3)
       func ascend(_ model: some Differentiable) throws -> AscentResult {
         try model.ascend(
-          objective, from: Inputs([("x", x)]), at: Inputs([("x", x)]),
+          objective, from: Inputs([("x", start)]), at: Inputs([("x", x)]),
           by: AscentStep(length: 0.1, decay: 0.01), count: 4, context: Context())
       }
       let (found, wanted) = (try ascend(network), try ascend(Unrefined(network: network)))

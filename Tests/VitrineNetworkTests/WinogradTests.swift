@@ -82,6 +82,27 @@ import VitrineTestSupport
     }
   }
 
+  @Test("channels between those that matter do no harm behind functions without a mask")
+  func channelsBetween() throws {
+    for kernel in [[3, 3], [1, 1]] {
+      var draft = GraphDraft()
+      let y = try draft.convolution("x", from: 16, to: 90, kernel: kernel)
+      let z = draft.node("Sigmoid", [y])
+      let network = try Network(
+        draft.graph(input: [nil, 16, 12, 12], output: z), configuration: .init(threads: 2))
+      let x = Inputs([("x", try Tensor.random([1, 16, 12, 12], seed: 7))])
+      let few = Objective(.output(z), .weighted([(1, 1), (88 * 144, -2)]))
+      let all = Objective(
+        .output(z), .cotangent(try few.cotangent(for: Shape([1, 90, 12, 12]), .float32)))
+      func gradient(_ objective: Objective) throws -> Tensor {
+        try network.gradients(
+          of: objective, withRespectTo: [.input("x")], at: x, rules: .gradient
+        ).tensors[0]
+      }
+      #expect(try gradient(few) == gradient(all))
+    }
+  }
+
   @Test("many channels on small maps are filtered by smaller tiles")
   func smallMaps() throws {
     let (size, channels) = (7, 96)
@@ -102,6 +123,11 @@ import VitrineTestSupport
     // Three pieces of 11 tiles would keep one of two threads waiting.
     let uneven = WinogradSchedule(tiles: 32, inputs: 64, outputs: 256, threads: 2)
     #expect(!uneven.splitsOutputs && uneven.tilesAtOnce == 16)
+    // Four, or 15, pieces for eight threads are eight and 16.
+    let wide = WinogradSchedule(tiles: 196, inputs: 16, outputs: 64, threads: 8)
+    #expect(!wide.splitsOutputs && wide.tilesAtOnce == 25)
+    let more = WinogradSchedule(tiles: 210, inputs: 64, outputs: 64, threads: 8)
+    #expect(!more.splitsOutputs && more.tilesAtOnce == 14)
     let few = WinogradSchedule(tiles: 16, inputs: 256, outputs: 256, threads: 2)
     #expect(few.splitsOutputs)
     let deep = WinogradSchedule(tiles: 784, inputs: 512, outputs: 512, threads: 2)

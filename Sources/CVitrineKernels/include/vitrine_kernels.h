@@ -84,12 +84,12 @@ typedef enum {
 typedef struct {
   const float *bias;    // 16 floats per output block, or NULL
   vk_map residual;      // added, pixel for pixel (buffer -1: none); may be the output itself
-  vk_mask read_mask;    // then masked by `rule` (buffer -1: none); if `masks_first` before the residual is added
+  vk_mask read_mask;    // then masked by `rule` (buffer -1: none)
   vk_mask write_mask;   // then bit = value > 0 (for VK_CLIP: alpha < value < beta) is written, before `function`
   vk_function function; // then applied; only VK_IDENTITY, VK_RELU, VK_CLIP, VK_LEAKY_RELU here
   vk_backward_rule rule;
   float alpha, beta;
-  int32_t masks_first;
+  int32_t masks_first;  // 1: the residual is added after masking
 } vk_epilogue;
 
 // MARK: Operations

@@ -355,12 +355,14 @@ extension PlanBuilder {
     guard convolution.isDepthwise else {
       if let (normalization, scale) = normalization(behind: input) {
         let (planes, adds) = begin(normalization.input)
+        var scaled = convolution
+        scaled.inputScale = scale
         var epilogue = Epilogue()
         epilogue.residual = adds ? planes : nil
         epilogue.readMask = masks[input]?.mask
         epilogue.masksFirst = true
         try emitInputGradient(
-          convolution.inputsScaled(by: scale), fused, given: given, to: planes, epilogue: epilogue,
+          scaled, fused, given: given, to: planes, epilogue: epilogue,
           normalization: normalization.node)
         finish(normalization.input, isMasked: false)
         return
@@ -403,7 +405,7 @@ extension PlanBuilder {
     let channels = neededOutputs(of: convolution)
     guard wiring.inputs.contains(input), cotangents[input] == nil, cotangentSlots[input] == nil,
       remainingContributions[input] == 1, masks[input] == nil,
-      let (together, side) = try convolution.outputs(channels).phasesTogether()
+      let (together, side) = try convolution.outputs(channels).inputGradientInSquares()
     else { return false }
     let planes = newPlanes(
       PlaneShape(
@@ -449,7 +451,7 @@ extension PlanBuilder {
     return (fused, scale)
   }
 
-  /// Emits the input gradient of a convolution over channels that do not come alone.
+  /// Emits the input gradient of a convolution that is not depthwise.
   ///
   /// - Parameter normalization: The node by which the weights are scaled.
   private func emitInputGradient(

@@ -1,8 +1,8 @@
 internal import VitrineTensor
 
 // Often one class of a thousand is explained. Where a convolution leads to the classes channel by channel,
-// as in fully convolutional networks, only the channels of that class are computed, and only from them do
-// cotangents come back.
+// as in fully convolutional networks, only the blocks with channels of that class are computed, and only from
+// them do cotangents come back.
 extension PlanBuilder {
   /// Returns the convolution that leads to the source or target channel by channel, by its node, with the
   /// output channels that `channels` depend on; nothing if there is none.
@@ -16,7 +16,9 @@ extension PlanBuilder {
       let isOnlyReader = nodes.reduce(0) { $0 + reads($1).filter { $0 == input }.count } == 1
       switch lowerings[index] {
       case .convolution(let convolution):
-        guard !convolution.isDepthwise, convolution.groups == 1, fused.residual == nil
+        // Who splits long sums splits them elsewhere if they begin later: the bits would depend on company.
+        guard !convolution.isDepthwise, convolution.groups == 1, fused.residual == nil,
+          !isExact || convolution.taps == 1
         else { return [:] }
         return [convolution.node: channels]
       case .alias, .reshape:
@@ -44,11 +46,13 @@ extension PlanBuilder {
     return first / 16 * 16..<min((last / 16 + 1) * 16, convolution.outputs)
   }
 
-  /// Returns the slices that compute channels that matter.
-  func needed(_ slices: [PlanarConvolution.Slice], of node: Int) -> [PlanarConvolution.Slice] {
-    guard let channels = neededChannels[node] else { return slices }
-    return slices.filter { slice in
-      channels.contains { (slice.block..<slice.block + slice.blocks).contains($0 / 16) }
+  /// Returns the slices of a forward pass that compute channels that matter, or such as lie between them.
+  func needed(
+    _ slices: [PlanarConvolution.Slice], of convolution: PlanarConvolution
+  ) -> [PlanarConvolution.Slice] {
+    let channels = neededOutputs(of: convolution)
+    return slices.filter {
+      channels.overlaps($0.block * 16..<($0.block + $0.blocks) * 16)
     }
   }
 }
@@ -60,7 +64,7 @@ extension PlanarConvolution {
     return PlanarConvolution(
       node: node, groups: groups, inputs: inputs, outputs: channels.count, rows: rows,
       columns: columns, weights: try weights.sliced(axis: 0, channels),
-      bias: bias.map { Array($0[channels]) })
+      bias: bias.map { Array($0[channels]) }, inputScale: inputScale)
   }
 }
 

@@ -260,7 +260,7 @@ extension PlanBuilder {
     let offsets = forwardOffsets(convolution, in: source)
     let taps = Array(0..<convolution.taps)
     let groups = try kernelGroups(
-      convolution, needed(convolution.slices(backward: false), of: convolution.node), taps: taps,
+      convolution, needed(convolution.slices(backward: false), of: convolution), taps: taps,
       backward: false, .init(node: convolution.node, use: use, variant: key)
     ) { block in
       offsets.map { Int32(truncatingIfNeeded: block * source.blockStride + $0) }

@@ -39,8 +39,9 @@ package struct WinogradSchedule: Equatable {
       // weights behind arithmetic unless there are few channels.
       let most = max(14, min(56, (128 << 10) / bytesPerTile / 14 * 14))
       let pieces = (tiles + most - 1) / most
-      // Somewhat larger pieces, and no thread waits for another one's last.
-      let evenPieces = max(pieces / threads * threads, 1)
+      // No thread waits for another one's last piece; none is half as large again.
+      let fewer = pieces / threads * threads
+      let evenPieces = 2 * pieces <= 3 * fewer ? fewer : fewer + threads
       tilesAtOnce = (tiles + evenPieces - 1) / evenPieces
     }
   }
@@ -134,7 +135,7 @@ extension PlanarConvolution {
     let (from, to) = backward ? (outputs, inputs) : (inputs, outputs)
     let (fromStride, toStride) = backward ? (inputs * 9, 9) : (9, inputs * 9)
     let floatsPerOutput = WinogradSchedule.points(tileSide: tileSide) * ((from + 15) / 16) * 16
-    return try weights.withElements(of: Float.self) { weights in
+    return try scaledWeights().withElements(of: Float.self) { weights in
       PackedConstant(count: floatsPerOutput * ((to + 15) / 16) * 16) { packed in
         guard let weights = weights.baseAddress else { return }
         let pieces = stride(from: 0, to: to, by: 32).map { first in

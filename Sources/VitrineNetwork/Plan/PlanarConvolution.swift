@@ -13,6 +13,8 @@ struct PlanarConvolution {
   let weights: Tensor
   /// One for each output channel.
   let bias: [Float]?
+  /// Numbers by which the weights of each input channel are multiplied when they are packed.
+  var inputScale: [Float]?
 
   var taps: Int { rows.kernel * columns.kernel }
 
@@ -87,16 +89,17 @@ struct PlanarConvolution {
   }
 }
 
-// MARK: - All phases together
+// MARK: - Neighbouring pixels together
 
 extension PlanarConvolution {
   /// The input gradient as one convolution over the cotangent whose outputs are the channels of `side` × `side`
   /// neighbouring inputs: lane `(row · side + column) · inputs + channel`. The side is the stride, or 2 where
   /// that is 1.
   ///
-  /// A few input channels would leave most of a vector's lanes idle if each phase were computed by
-  /// itself. `nil` unless strides are equal and there are few channels.
-  func phasesTogether() throws -> (convolution: PlanarConvolution, side: Int)? {
+  /// A few input channels would leave most of a vector's lanes idle if each pixel were computed by
+  /// itself. `nil` unless strides are equal and there are few channels; for stride 1 also if extents are odd,
+  /// windows have gaps, or the convolution is depthwise.
+  func inputGradientInSquares() throws -> (convolution: PlanarConvolution, side: Int)? {
     // Input `side · j + r` reaches output `step · j + r / stride + shift`.
     let stride = rows.stride
     let step = stride == 1 ? 2 : 1
@@ -192,7 +195,7 @@ extension PlanarConvolution {
     let counts = packedCounts(slices, taps: taps.count)
     let (from, to) = backward ? (outputs, inputs) : (inputs, outputs)
     let tapNumbers = taps.map(Int32.init)
-    return try weights.withElements(of: Float.self) { weights in
+    return try scaledWeights().withElements(of: Float.self) { weights in
       PackedConstant(count: counts.reduce(0, +)) { packed in
         guard let source = weights.baseAddress else { return }
         tapNumbers.withUnsafeBufferPointer { taps in
@@ -283,8 +286,9 @@ extension PlanarConvolution {
     }
   }
 
-  /// Returns the convolution whose input channels have been multiplied by numbers.
-  func inputsScaled(by scale: [Float]) throws -> PlanarConvolution {
+  /// Returns the weights with ``inputScale``.
+  func scaledWeights() throws -> Tensor {
+    guard let inputScale else { return weights }
     var scaled = weights
     try scaled.withMutableElements(of: Float.self) { elements in
       var next = 0
@@ -292,15 +296,13 @@ extension PlanarConvolution {
         let first = output / (outputs / groups) * inputsPerGroup
         for input in first..<first + inputsPerGroup {
           for _ in 0..<taps {
-            elements[next] *= scale[input]
+            elements[next] *= inputScale[input]
             next += 1
           }
         }
       }
     }
-    return PlanarConvolution(
-      node: node, groups: groups, inputs: inputs, outputs: outputs, rows: rows, columns: columns,
-      weights: scaled, bias: bias)
+    return scaled
   }
 
   /// The 1×1 convolution that repeats each input channel ``multiplier`` times.

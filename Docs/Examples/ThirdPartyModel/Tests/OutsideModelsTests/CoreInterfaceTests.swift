@@ -190,6 +190,10 @@ struct CoreInterfaceTests {
     let square = moves.reduce(0) { $0 + $1 * $1 } / Double(moves.count)
     #expect(abs(square.squareRoot() - 1.5) < 1e-6)
     #expect(result.values.count == 3 && result.values[2][0] > result.values[0][0])
+    // What a model gives that ascends by itself.
+    let own = AscentResult(
+      positions: result.positions, values: result.values, dataType: result.dataType)
+    #expect(own.positions == result.positions && own.dataType == .float64)
   }
 
   @Test("moments over variants are those of their gradients")
