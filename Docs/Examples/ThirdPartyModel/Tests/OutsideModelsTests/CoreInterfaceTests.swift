@@ -182,14 +182,18 @@ struct CoreInterfaceTests {
   func ascent() throws {
     let x = try inputs()
     let picture = try #require(x["picture"])
-    let result: AscentResult = try model.ascend(
-      Objective(.output("stripes"), .elements([0])), from: x, at: x,
-      by: AscentStep(length: 0.5, decay: 0), count: 3, context: Context().part(after: 0, of: 3))
-    // The objective is linear: three equal steps, each with a root mean square of 1/2.
+    func ascend(_ count: Int) throws -> AscentResult {
+      try model.ascend(
+        Objective(.output("stripes"), .elements([0])), from: x, at: x,
+        by: AscentStep(length: 0.5, decay: 0), count: count,
+        context: Context().part(after: 0, of: count))
+    }
+    let result = try ascend(1)
     let moves = try result.positions[0].subtracting(picture).elements(of: Double.self)
     let square = moves.reduce(0) { $0 + $1 * $1 } / Double(moves.count)
-    #expect(abs(square.squareRoot() - 1.5) < 1e-6)
-    #expect(result.values.count == 3 && result.values[2][0] > result.values[0][0])
+    #expect(abs(square.squareRoot() - 0.5) < 1e-6)
+    let values = try ascend(3).values.flatMap(\.self)
+    #expect(values.count == 3 && values == values.sorted() && values[0] < values[2])
     // What a model gives that ascends by itself.
     let own = AscentResult(
       positions: result.positions, values: result.values, dataType: result.dataType)
