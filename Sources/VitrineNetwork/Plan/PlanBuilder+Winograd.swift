@@ -39,7 +39,7 @@ package struct WinogradSchedule: Equatable {
       // weights behind arithmetic unless there are few channels.
       let most = max(14, min(56, (128 << 10) / bytesPerTile / 14 * 14))
       let pieces = (tiles + most - 1) / most
-      // No thread waits for another one's last piece; none is half as large again.
+      // No thread waits for another one's last piece; none is more than half as large again.
       let fewer = pieces / threads * threads
       let evenPieces = 2 * pieces <= 3 * fewer ? fewer : fewer + threads
       tilesAtOnce = (tiles + evenPieces - 1) / evenPieces
